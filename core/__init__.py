@@ -1,0 +1,40 @@
+"""What plugin authors may rely on; everything else in ``core`` may change."""
+
+from __future__ import annotations
+
+from .context import Context
+from .errors import Malformed, NotReady, Retry, Undeclared
+from .events import Event, Mention, Message, Person, Reaction, Read, Recall
+from .hookspecs import hookimpl
+from .manifest import Config, Manifest, env
+from .table import Column, Json, Number, PersonCell, PersonName, Row, Table, Text, Timestamp
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "Column",
+    "Config",
+    "Context",
+    "Event",
+    "Json",
+    "Malformed",
+    "Manifest",
+    "Mention",
+    "Message",
+    "NotReady",
+    "Number",
+    "Person",
+    "PersonCell",
+    "PersonName",
+    "Reaction",
+    "Read",
+    "Recall",
+    "Retry",
+    "Row",
+    "Table",
+    "Text",
+    "Timestamp",
+    "Undeclared",
+    "env",
+    "hookimpl",
+]

@@ -1,0 +1,339 @@
+"""The running program: it makes the parts, connects them, and ends them in the right order. It decides nothing else."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from filelock import FileLock, Timeout
+from loguru import logger
+
+from .bus import PluginConsumer
+from .errors import ApiFailure, InstanceLocked, StorageError
+from .events import envelope
+from .feishu.bitable import RemoteTable
+from .feishu.connection import LongConnection
+from .feishu.ledger import Ledger
+from .feishu.transport import Api
+from .journal import Journal
+from .mirror import Mirror, MirroredTable, TableMismatch
+from .pace import Pace
+from .people import People
+from .plugins import Plugin
+from .settings import Settings
+from .status import ApiStatus, Status, TableStatus
+from .storage import open_engine
+from .storage.protocol import Engine, StoreHandle
+from .table import PersonName, Row, Table
+from .verdict import verdict
+
+STOP_TIMEOUT: Final = 15.0
+"""Seconds a plugin has to finish its batch when stopping."""
+LOCK: Final = "larkflock.lock"
+LAST_FLUSH_TIMEOUT: Final = 20.0
+ADOPT_AGAIN: Final = 30.0
+RELAY_BATCH: Final = 200
+
+
+def milliseconds() -> int:
+    """The clock of the program, ms UTC."""
+    return time.time_ns() // 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """What was not finished when the program ended; all of it is stored and goes on at the next start."""
+
+    events: dict[str, int]
+    rows: int
+
+    def __str__(self) -> str:
+        if not any(self.events.values()) and not self.rows:
+            return "Nothing is left to do."
+        parts = [f"{count} events for {name}" for name, count in self.events.items() if count]
+        parts += [f"{self.rows} rows for Bitable"] if self.rows else []
+        return f"Left for the next start: {', '.join(parts)}."
+
+
+@contextmanager
+def sole_instance(directory: Path) -> Iterator[None]:
+    """Keep every other process out of ``directory``. Raises ``InstanceLocked``."""
+    try:
+        directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with FileLock(directory / LOCK, timeout=0):
+            yield
+    except Timeout as error:
+        raise InstanceLocked(
+            f"another larkflock uses {directory.resolve()}; stop it first, or set DATA_DIR to another directory"
+        ) from error
+    except OSError as error:
+        raise StorageError(f"{directory}: {error}; set DATA_DIR to a directory that can be written") from error
+
+
+class Application:
+    """One app, its connection, its enabled plugins. Make it and run it inside one event loop."""
+
+    def __init__(
+        self, settings: Settings, plugins: Sequence[Plugin], *, clock: Callable[[], int] = milliseconds
+    ) -> None:
+        self._settings = settings
+        self._plugins = tuple(plugins)
+        self._clock = clock
+        self._stopping = asyncio.Event()
+        self._publishing = asyncio.Event()
+        self._started = clock()
+        self._engine: Engine = open_engine(settings.data_dir)
+        self._store: StoreHandle = self._engine.store()
+        self._loop = asyncio.get_running_loop()
+        self.ledger = Ledger(self._store, settings.api_monthly_quota, settings.zone, clock)
+        self.journal = Journal(self._engine, clock=clock, on_fresh=self._wake_consumers)
+        self.connection = LongConnection(
+            settings.feishu_base_url,
+            settings.app_id,
+            settings.app_secret.get_secret_value(),
+            self.journal.submit,
+            clock=clock,
+            on_given_up=self._soon(self.stop),
+            max_retries=settings.max_retries,
+            retry_delay=settings.retry_delay,
+        )
+        self.consumers = [
+            PluginConsumer(
+                plugin,
+                self._engine,
+                timezone=settings.zone,
+                chats=settings.chat_id,
+                clock=clock,
+                status=self.status,
+                on_published=self._soon(self._publishing.set),
+            )
+            for plugin in self._plugins
+        ]
+        self._api = Api(settings.feishu_base_url, settings.app_id, settings.app_secret.get_secret_value(), self.ledger)
+        people = People(self._api, self._store, self._name_uses(), clock=clock)
+        self.mirror = Mirror(
+            [self._mirrored(plugin, table, table_id, people) for plugin, table, table_id in self._remote_tables()],
+            Pace(settings.api_monthly_quota),
+            self.ledger,
+            clock=clock,
+        )
+
+    def stop(self) -> None:
+        """Ask for a graceful end; from the event loop's thread."""
+        self._stopping.set()
+
+    async def run(self) -> Left:
+        """Run until ``stop``; what is left then is returned."""
+        try:
+            self._prepare()
+            self.journal.start()
+            async with self._api:
+                self.connection.start()
+                tasks = [
+                    asyncio.create_task(self.mirror.run()),
+                    asyncio.create_task(self._relay()),
+                    *(asyncio.create_task(self._launch(consumer)) for consumer in self.consumers),
+                ]
+                try:
+                    await self._watch(tasks)
+                finally:
+                    await self._end(tasks)
+            return self._left()
+        finally:
+            self._store.close()
+            self._engine.close()
+
+    def status(self) -> Status:
+        """Everything at once; callable from any thread."""
+        store, journal = self._engine.store(), self._engine.journal()
+        try:
+            stored = {consumer.plugin: consumer for consumer in store.consumers()}
+            log = self.journal.status(journal.rejected())
+            tables = [*(entry.status(store) for entry in self.mirror.tables), *self._local_tables(store)]
+        finally:
+            store.close()
+            journal.close()
+        connection = self.connection.status()
+        plugins = [consumer.status(stored.get(consumer.plugin.name), log.head) for consumer in self.consumers]
+        ledger = self.ledger
+        api = ApiStatus(ledger.month, ledger.quota, ledger.used, ledger.by_name)
+        state, reasons = verdict(connection, log, plugins, tables, api)
+        return Status(state, reasons, self._started, self._clock(), connection, log, tuple(plugins), tuple(tables), api)
+
+    @property
+    def silent_for(self) -> float:
+        """Seconds since the last event, or since the start."""
+        return (self._clock() - (self.connection.status().last_event or self._started)) / 1000
+
+    @property
+    def rows_written(self) -> int:
+        """Rows written to Bitable since the start."""
+        return self.mirror.written
+
+    def leaders(self, count: int) -> tuple[Plugin, Table, list[Row], dict[str, str]] | None:
+        """The first rows of the first table that says how it is ranked, and the names of its people."""
+        for plugin in self._plugins:
+            for table in plugin.table_ids:
+                if table.ranked_by:
+                    rows = self._store.top(plugin.name, table, count)
+                    column = next((c.of for c in table.columns if isinstance(c, PersonName)), "")
+                    people = self._store.people([row[column] for row in rows] if column else [])
+                    return plugin, table, rows, {one: name for one, (name, _) in people.items()}
+        return None
+
+    @property
+    def idle(self) -> bool:
+        """Whether every event in the journal is handled and every row is in Bitable."""
+        head = self.journal.head
+        return all(consumer.idle_at >= head for consumer in self.consumers) and not any(
+            entry.waiting for entry in self.mirror.tables
+        )
+
+    def _soon(self, action: Callable[[], None]) -> Callable[[], None]:
+        """``action``, callable from any thread."""
+
+        def call() -> None:
+            self._loop.call_soon_threadsafe(action)
+
+        return call
+
+    def _prepare(self) -> None:
+        journal = self._engine.journal()
+        try:
+            head = journal.head()
+        finally:
+            journal.close()
+        for plugin in self._plugins:
+            self._store.prepare(plugin.name, plugin.tables)
+            self._store.cursor(plugin.name, head)
+
+    def _remote_tables(self) -> list[tuple[Plugin, Table, str]]:
+        if not self._settings.bitable_app_token:
+            return []
+        return [
+            (plugin, table, table_id)
+            for plugin in self._plugins
+            for table, table_id in plugin.table_ids.items()
+            if table_id
+        ]
+
+    def _mirrored(self, plugin: Plugin, table: Table, table_id: str, people: People) -> MirroredTable:
+        remote = RemoteTable(self._api, self._settings.bitable_app_token, table_id)
+        return MirroredTable(plugin.name, table, table_id, remote, self._store, people)
+
+    def _local_tables(self, store: StoreHandle) -> list[TableStatus]:
+        remote = {(entry.plugin, entry.table) for entry in self.mirror.tables}
+        return [
+            TableStatus(plugin.name, table.name, "", store.count_pending(plugin.name, table)[1], 0)
+            for plugin in self._plugins
+            for table in plugin.table_ids
+            if (plugin.name, table) not in remote
+        ]
+
+    def _name_uses(self) -> list[tuple[str, Table, str]]:
+        return [
+            (plugin.name, table, column.of)
+            for plugin in self._plugins
+            for table in plugin.table_ids
+            for column in table.columns
+            if isinstance(column, PersonName)
+        ]
+
+    def _wake_consumers(self) -> None:
+        for consumer in self.consumers:
+            consumer.wake()
+
+    async def _launch(self, consumer: PluginConsumer) -> None:
+        """Start a consumer once its Bitable tables are taken over; events wait in the journal until then."""
+        for entry in self.mirror.tables:
+            while entry.plugin == consumer.plugin.name:
+                try:
+                    await entry.adopt()
+                    entry.problem = ""
+                    break
+                except (ApiFailure, TableMismatch) as error:
+                    if entry.problem != str(error):
+                        logger.error("Plugin {} waits for its table: {}", consumer.plugin.name, error)
+                    entry.problem = str(error)
+                    consumer.hold(str(error))
+                    await asyncio.sleep(ADOPT_AGAIN)
+        consumer.start()
+
+    async def _relay(self) -> None:
+        """Carry what plugins published into the journal, where its own key makes it single."""
+        while True:
+            self._publishing.clear()
+            waiting = self._store.publications(RELAY_BATCH)
+            try:
+                await self.journal.append([envelope(p.type, p.event_id, dict(p.event)) for _, p in waiting])
+                self._store.relayed([number for number, _ in waiting])
+            except StorageError as error:
+                logger.error("Published events wait: {}", error)
+                await asyncio.sleep(1)
+                continue
+            if len(waiting) < RELAY_BATCH:
+                await self._publishing.wait()
+
+    async def _watch(self, tasks: Sequence[asyncio.Task[None]]) -> None:
+        """Wait for the end; a part of the kernel that breaks down ends the program rather than limping on."""
+        stopping = asyncio.create_task(self._stopping.wait())
+        pending: set[asyncio.Task[object]] = {stopping, *tasks}
+        while not self._stopping.is_set():
+            done, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
+            for task in done - {stopping}:
+                task.result()
+        stopping.cancel()
+
+    async def _end(self, tasks: Sequence[asyncio.Task[None]]) -> None:
+        logger.info("Stopping: no new events, finishing what is under way.")
+        await asyncio.to_thread(self.connection.stop)
+        deadline = time.monotonic() + STOP_TIMEOUT
+        for consumer in self.consumers:
+            if not await asyncio.to_thread(consumer.stop, max(0.1, deadline - time.monotonic())):
+                logger.warning("Plugin {} did not stop in time; its batch is done again.", consumer.plugin.name)
+        self.mirror.stop()
+        for task in tasks[1:]:
+            task.cancel()
+        try:
+            async with asyncio.timeout(LAST_FLUSH_TIMEOUT):
+                await asyncio.gather(*tasks, return_exceptions=True)
+                await self.mirror.flush_all()
+        except TimeoutError:
+            logger.warning("The last flush to Bitable took longer than {:.0f} s and was left.", LAST_FLUSH_TIMEOUT)
+        await asyncio.to_thread(self.journal.stop)
+
+    def _left(self) -> Left:
+        store = self._engine.store()
+        try:
+            head = self.journal.head
+            stored = {entry.plugin: entry.cursor for entry in store.consumers()}
+            rows = sum(store.count_pending(entry.plugin, entry.table)[0] for entry in self.mirror.tables)
+        finally:
+            store.close()
+        events = {p.name: max(0, head - stored.get(p.name, 0)) if p.types else 0 for p in self._plugins}
+        return Left(events, rows)
+
+
+def stop_on_signals(application: Application) -> None:
+    """SIGINT and SIGTERM end the program gracefully; a second one at once."""
+    loop = asyncio.get_running_loop()
+
+    def second() -> None:
+        raise KeyboardInterrupt
+
+    def first() -> None:
+        application.stop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            with contextlib.suppress(NotImplementedError):
+                loop.add_signal_handler(number, second)
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        with contextlib.suppress(NotImplementedError):
+            loop.add_signal_handler(number, first)

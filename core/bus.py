@@ -1,0 +1,339 @@
+"""Who hears an event, when, again or never: one durable consumer of the journal per enabled plugin.
+
+Each consumer has a thread and an event loop of its own, so that a plugin that blocks, hangs or exits delays no other.
+It reads a batch, calls the hooks in journal order, commits everything once. It never touches the network.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+import threading
+import time
+import traceback
+import zlib
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+from loguru import logger
+
+from .context import Context
+from .errors import Malformed, NotReady, Retry, StorageError
+from .events import MESSAGE, REACTION_ADDED, REACTION_REMOVED, READ, RECALL, Event, Message, decode
+from .plugins import Plugin
+from .status import PluginPhase, PluginStatus, Status
+from .storage.protocol import Commit, Consumer, Engine, Failure, JournalHandle, Stored, StoreHandle
+
+BATCH: Final = 200
+MOST_ATTEMPTS: Final = 8
+HOOK_TIMEOUT: Final = 30.0
+SHUTDOWN_TIMEOUT: Final = 10.0
+POLL: Final = 1.0
+"""Seconds after which a consumer looks by itself, should a wake-up ever be lost."""
+
+_HOOK_OF: Final = {
+    MESSAGE: ("on_message", "message"),
+    RECALL: ("on_recall", "recall"),
+    READ: ("on_read", "read"),
+    REACTION_ADDED: ("on_reaction", "reaction"),
+    REACTION_REMOVED: ("on_reaction", "reaction"),
+}
+
+
+def backoff(attempts: int) -> float:
+    """Seconds before attempt ``attempts`` + 1: doubling from 2 s to at most 10 min, with jitter."""
+    return float(min(600.0, 2.0 ** min(attempts, 20)) * random.uniform(0.75, 1.25))  # noqa: S311
+
+
+class PluginConsumer:
+    """The consumer of one plugin."""
+
+    def __init__(
+        self,
+        plugin: Plugin,
+        engine: Engine,
+        *,
+        timezone: ZoneInfo,
+        chats: Sequence[str],
+        clock: Callable[[], int],
+        status: Callable[[], Status],
+        on_published: Callable[[], None],
+        hook_timeout: float = HOOK_TIMEOUT,
+    ) -> None:
+        self.plugin = plugin
+        self._engine = engine
+        self._timezone = timezone
+        self._chats = frozenset(chats)
+        self._clock = clock
+        self._status = status
+        self._on_published = on_published
+        self._hook_timeout = hook_timeout
+        self._log = logger.bind(plugin=plugin.name)
+        self._thread = threading.Thread(target=self._run, name=f"plugin:{plugin.name}", daemon=True)
+        self._loop = asyncio.new_event_loop()
+        self._wake = asyncio.Event()
+        self._stopping = False
+        self._phase: PluginPhase = "starting"
+        self._problem = ""
+        self._cursor = 0
+        self._attempts = 0
+        self._skipped: dict[str, int] = {}
+        self._calling_since: float | None = None
+        self._idle_at = -1
+
+    def start(self) -> None:
+        """Begin to consume; returns at once."""
+        self._phase, self._problem = "starting", ""
+        self._thread.start()
+
+    def hold(self, reason: str) -> None:
+        """It cannot be started yet; its events wait in the journal."""
+        self._phase, self._problem = "waiting", reason
+
+    def wake(self) -> None:
+        """There may be new events; callable from any thread, also after the end."""
+        with contextlib.suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(self._wake.set)
+
+    def stop(self, timeout: float) -> bool:
+        """Finish the batch, call ``shutdown``, end; False when the plugin did not come back within ``timeout`` s."""
+        self._stopping = True
+        self.wake()
+        if self._thread.ident is None:
+            self._loop.close()
+        else:
+            self._thread.join(timeout)
+        return not self._thread.is_alive()
+
+    @property
+    def idle_at(self) -> int:
+        """The journal position up to which everything is done with nothing to retry now, -1 while busy."""
+        return self._idle_at if self._phase == "running" else -1
+
+    def status(self, stored: Consumer | None, head: int) -> PluginStatus:
+        """How it is; ``stored`` comes from the store."""
+        since = self._calling_since
+        cursor = stored.cursor if stored else self._cursor
+        return PluginStatus(
+            name=self.plugin.name,
+            summary=self.plugin.manifest.summary,
+            phase=self._phase,
+            cursor=cursor,
+            lag=max(0, head - cursor) if self.plugin.types else 0,
+            handled=stored.handled if stored else 0,
+            skipped=dict(self._skipped),
+            retrying=stored.retrying if stored else 0,
+            attempts=self._attempts,
+            dead=stored.dead if stored else 0,
+            problem=self._problem,
+            busy_for=0.0 if since is None else time.monotonic() - since,
+        )
+
+    def _run(self) -> None:
+        asyncio.set_event_loop(self._loop)
+        try:
+            self._loop.run_until_complete(self._consume())
+            self._phase = "stopped"
+        except BaseException as error:  # Whatever a plugin's tasks raise ends this consumer and nothing else.
+            self._fail(error)
+        finally:
+            self._loop.close()
+
+    def _fail(self, error: BaseException) -> None:
+        self._phase = "failed"
+        self._problem = f"{type(error).__name__}: {error}"
+        self._log.opt(exception=error).error("Plugin {} ended: {}", self.plugin.name, self._problem)
+
+    async def _consume(self) -> None:
+        store, journal = self._engine.store(), self._engine.journal()
+        context: Context[Any] = Context(
+            self.plugin.manifest,
+            self.plugin.config,
+            store,
+            timezone=self._timezone,
+            clock=self._clock,
+            status=self._status,
+            log=self._log,
+        )
+        try:
+            self._cursor = store.cursor(self.plugin.name, journal.head())
+            if await self._start_up(context, store):
+                self._phase = "running"
+                await self._work(context, store, journal)
+                await self._shut_down(context, store)
+        finally:
+            store.close()
+            journal.close()
+
+    async def _start_up(self, context: Context[Any], store: StoreHandle) -> bool:
+        """Call ``startup`` until it succeeds; False when the program stops first."""
+        tries = 0
+        while not self._stopping:
+            context.begin()
+            try:
+                await self._call("startup", context, self._hook_timeout)
+                self._commit(context, store, self._cursor)
+            except (NotReady, StorageError, TimeoutError) as error:
+                tries += 1
+                delay = backoff(min(tries, 5))
+                self._phase, self._problem = "waiting", str(error) or "start-up took longer than 30 s"
+                self._log.warning(
+                    "Plugin {} is not ready: {}; next try in {:.0f} s", self.plugin.name, self._problem, delay
+                )
+                await self._pause(delay)
+                continue
+            self._problem = ""
+            return True
+        self._phase = "stopped"
+        return False
+
+    async def _work(self, context: Context[Any], store: StoreHandle, journal: JournalHandle) -> None:
+        failures = 0
+        while not self._stopping:
+            self._wake.clear()
+            try:
+                busy = await self._batch(context, store, journal)
+            except StorageError as error:
+                failures += 1
+                self._problem = str(error)
+                self._log.error("Plugin {} could not store its batch, it is done again: {}", self.plugin.name, error)
+                self._cursor = self._reread(store)
+                await self._pause(min(5.0, backoff(failures)))
+                continue
+            failures, self._problem = 0, ""
+            if not busy:
+                due = store.next_due(self.plugin.name)
+                wait = POLL if due is None else min(POLL, max(0.0, (due - self._clock()) / 1000))
+                await self._pause(wait)
+
+    def _reread(self, store: StoreHandle) -> int:
+        try:
+            return store.cursor(self.plugin.name, self._cursor)
+        except StorageError:
+            return self._cursor
+
+    async def _batch(self, context: Context[Any], store: StoreHandle, journal: JournalHandle) -> bool:
+        """Handle what is due and what is new; whether there was anything."""
+        if not self.plugin.types:
+            self._idle_at = journal.head()
+            return False
+        now = self._clock()
+        due = store.due(self.plugin.name, now, BATCH)
+        events, reached = journal.read_after(self._cursor, self.plugin.types, BATCH)
+        if not due and not events and reached == self._cursor:
+            self._idle_at = reached
+            return False
+        self._idle_at = -1
+        context.begin()
+        failures: list[Failure] = []
+        settled: list[int] = []
+        for seq, attempts in due:
+            stored = journal.fetch(seq)
+            problem = (
+                "the journal keeps it no longer" if stored is None else await self._handle(stored, context, attempts)
+            )
+            if problem is None:
+                settled.append(seq)
+            elif isinstance(problem, Failure):
+                failures.append(problem)
+            else:
+                failures.append(Failure(seq, attempts, problem, None))
+        handled = len(settled)
+        for stored in events:
+            outcome = await self._handle(stored, context, 0)
+            if outcome is None:
+                handled += 1
+            else:
+                failures.append(outcome)
+        self._commit(context, store, reached, handled=handled, settled=settled, failures=failures)
+        return True
+
+    async def _handle(self, stored: Stored, context: Context[Any], attempts: int) -> Failure | None:
+        """Hand one event to the plugin; its writes vanish when it fails."""
+        mark = context.unit.mark()
+        try:
+            if zlib.crc32(stored.body) != stored.crc:
+                raise Malformed("stored bytes are damaged (CRC)")
+            event = decode(stored.body)
+            event.seq, event.received_at = stored.seq, stored.received
+            if self._unwatched(event):
+                return None
+            hook, argument = _HOOK_OF.get(stored.type, ("on_event", "event"))
+            await self._call(hook, context, self._hook_timeout, **{argument: event})
+        except (Exception, SystemExit, asyncio.CancelledError) as error:
+            context.unit.back_to(mark)
+            return self._failure(stored.seq, attempts + 1, error)
+        return None
+
+    def _unwatched(self, event: Event) -> bool:
+        private = isinstance(event, Message) and not event.in_group
+        if not self._chats or not event.chat_id or private or event.chat_id in self._chats:
+            return False
+        self._skipped["group not in CHAT_ID"] = self._skipped.get("group not in CHAT_ID", 0) + 1
+        return True
+
+    def _failure(self, seq: int, attempts: int, error: BaseException) -> Failure:
+        self._attempts += 1
+        text = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+        final = isinstance(error, Malformed) or attempts >= MOST_ATTEMPTS
+        if final:
+            self._log.opt(exception=error).error("Event {} is parked as a dead letter: {}", seq, text)
+            frames = traceback.format_exception(error)
+            return Failure(seq, attempts, f"{text}\n{''.join(frames)}"[:8000], None)
+        delay = error.after if isinstance(error, Retry) and error.after is not None else backoff(attempts)
+        self._log.warning("Event {} failed (attempt {}), again in {:.0f} s: {}", seq, attempts, delay, text)
+        return Failure(seq, attempts, text, self._clock() + int(delay * 1000))
+
+    def _commit(
+        self,
+        context: Context[Any],
+        store: StoreHandle,
+        cursor: int,
+        *,
+        handled: int = 0,
+        settled: Sequence[int] = (),
+        failures: Sequence[Failure] = (),
+    ) -> None:
+        unit = context.unit
+        store.commit(
+            Commit(
+                plugin=self.plugin.name,
+                expected=self._cursor,
+                cursor=cursor,
+                now=self._clock(),
+                handled=handled,
+                rows=unit.rows,
+                published=unit.published,
+                settled=settled,
+                failures=failures,
+            )
+        )
+        self._cursor = cursor
+        if unit.published:
+            self._on_published()
+
+    async def _call(self, name: str, context: Context[Any], timeout: float, **event: Event) -> None:
+        hook = self.plugin.hooks.get(name)
+        if hook is None:
+            return
+        given: dict[str, Any] = {"ctx": context, **event}
+        self._calling_since = time.monotonic()
+        try:
+            async with asyncio.timeout(timeout):
+                await hook.call(**{argument: given[argument] for argument in hook.arguments})
+        finally:
+            self._calling_since = None
+
+    async def _shut_down(self, context: Context[Any], store: StoreHandle) -> None:
+        context.begin()
+        try:
+            await self._call("shutdown", context, SHUTDOWN_TIMEOUT)
+            self._commit(context, store, self._cursor)
+        except (Exception, SystemExit) as error:
+            self._log.opt(exception=error).warning("shutdown of plugin {} failed: {}", self.plugin.name, error)
+
+    async def _pause(self, seconds: float) -> None:
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._wake.wait(), seconds)

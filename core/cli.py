@@ -1,0 +1,94 @@
+"""The command line: its commands, what they start from, and how errors are told. It does none of the work itself."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any, Final
+
+import click
+
+from .commands.check import check
+from .commands.plugins import plugins
+from .commands.run import run
+from .commands.start import Start
+from .commands.tables import tables
+from .errors import ConfigurationError, InstanceLocked, LarkflockError
+from .offline import Offline
+from .plugins import Plugin, command_of, load
+from .settings import environment, load_plugins_file, load_settings
+
+EXIT_CONFIGURATION: Final = 2
+EXIT_LOCKED: Final = 3
+
+EPILOG: Final = """\b
+First steps:
+  python -m core run --sandbox     try everything offline, without credentials
+  python -m core check             is the configuration right? every problem at once
+  python -m core run               the real thing, with a filled-in .env
+
+\b
+Enabled plugins bring commands of their own:
+  python -m core activity --help
+
+\b
+Settings come from the environment and .env, plugins from plugins.toml.
+Exit codes: 0 clean stop · 1 error · 2 configuration is wrong · 3 another instance is running
+"""
+
+
+class Commands(click.Group):
+    """The core's commands, and those of enabled plugins, which are imported only when asked for."""
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """A command by name."""
+        command = super().get_command(ctx, cmd_name)
+        if command is None:
+            plugin = _enabled(cmd_name)
+            if plugin is not None and plugin.manifest.commands:
+                ctx.meta["plugin"] = plugin
+                command = command_of(plugin)
+        return command
+
+    def main(self, *args: Any, **kwargs: Any) -> Any:
+        """Run, and turn this project's errors into their message and exit code."""
+        try:
+            return super().main(*args, **kwargs)
+        except ConfigurationError as error:
+            count = len(error.problems)
+            click.secho(f"{count} problem{'s' if count != 1 else ''}:", fg="red", bold=True, err=True)
+            for problem in error.problems:
+                click.echo(f"  {problem}", err=True)
+            sys.exit(EXIT_CONFIGURATION)
+        except InstanceLocked as error:
+            click.secho(str(error), fg="red", err=True)
+            sys.exit(EXIT_LOCKED)
+        except LarkflockError as error:
+            click.secho(str(error), fg="red", err=True)
+            sys.exit(1)
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]}, epilog=EPILOG)
+@click.option("--sandbox", is_flag=True, help="Use the data of the last `run --sandbox`.")
+@click.version_option(package_name="larkflock", message="larkflock %(version)s")
+@click.pass_context
+def main(ctx: click.Context, *, sandbox: bool) -> None:
+    """larkflock: counts, archives and watches Feishu / Lark group chats with plugins."""
+    start = Start(environment(), sandbox)
+    plugin = ctx.meta.get("plugin")
+    ctx.obj = start if plugin is None else ctx.with_resource(Offline(start.settings(), plugin))
+
+
+main.add_command(run)
+main.add_command(check)
+main.add_command(plugins)
+main.add_command(tables)
+
+
+def _enabled(name: str) -> Plugin | None:
+    env = environment()
+    file = load_settings(env, needs_credentials=False).plugins_file
+    section = load_plugins_file(file).get(name)
+    if section is None or not section.enabled:
+        return None
+    (plugin,) = load({name: section}, env, file)
+    return plugin

@@ -1,0 +1,96 @@
+"""``core check``: is everything set up right? Every problem at once, each with what to do."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import click
+
+from ..errors import ApiFailure, ConfigurationError, Problem
+from .start import Start
+
+if TYPE_CHECKING:
+    from ..plugins import Plugin
+    from ..settings import Settings
+
+
+@click.command()
+@click.option("--online", is_flag=True, help="Also log in and compare the Bitable tables (a few API calls).")
+@click.pass_obj
+def check(start: Start, *, online: bool) -> None:
+    """Is everything set up right? Lists every problem at once."""
+    settings, plugins = checked(start.env, needs_credentials=True)
+    if online:
+        problems = asyncio.run(_tried(settings, plugins))
+        if problems:
+            raise ConfigurationError(problems)
+    click.secho("The configuration is right.", fg="green")
+    click.echo(f"Enabled plugins: {', '.join(plugin.name for plugin in plugins) or 'none'}")
+    for plugin in plugins:
+        for table, table_id in plugin.table_ids.items():
+            place = f"Bitable table {table_id}" if table_id and settings.bitable_app_token else "stored locally only"
+            hint = "" if table_id else f" ({table.setting} is not set)"
+            click.echo(f"  {plugin.name}.{table.name}: {place}{hint}")
+    if not online:
+        click.echo("Credentials and tables were not tried: `python -m core check --online` does that.")
+
+
+def checked(env: Mapping[str, str], *, needs_credentials: bool) -> tuple[Settings, list[Plugin]]:
+    """The settings and the enabled plugins. Raises ``ConfigurationError`` with the problems of both."""
+    from ..plugins import load
+    from ..settings import load_plugins_file, load_settings
+
+    problems: list[Problem] = []
+    settings: Settings | None = None
+    plugins: list[Plugin] = []
+    try:
+        settings = load_settings(env, needs_credentials=needs_credentials)
+    except ConfigurationError as error:
+        problems += error.problems
+    try:
+        file = (settings or load_settings({}, needs_credentials=False)).plugins_file
+        plugins = load(load_plugins_file(file), env, file)
+    except ConfigurationError as error:
+        problems += error.problems
+    if settings is not None and not settings.bitable_app_token and any(any(p.table_ids.values()) for p in plugins):
+        fix = "copy it from the base's address, …/base/<this part>?table=…"
+        problems.append(Problem("setting BITABLE_APP_TOKEN (.env)", "a table ID is set, but not its base", fix))
+    if problems or settings is None:
+        raise ConfigurationError(problems)
+    return settings, plugins
+
+
+async def _tried(settings: Settings, plugins: Sequence[Plugin]) -> list[Problem]:
+    """The problems that only the platform can tell."""
+    from ..app import milliseconds
+    from ..feishu.bitable import RemoteTable
+    from ..feishu.ledger import Ledger
+    from ..feishu.transport import Api
+    from ..mirror import TableMismatch, check_fields
+    from ..storage import open_engine
+
+    problems: list[Problem] = []
+    with open_engine(settings.data_dir) as engine:
+        store = engine.store()
+        ledger = Ledger(store, settings.api_monthly_quota, settings.zone, milliseconds)
+        secret = settings.app_secret.get_secret_value()
+        async with Api(settings.feishu_base_url, settings.app_id, secret, ledger) as api:
+            try:
+                await api.log_in()
+                for plugin in plugins:
+                    for table, table_id in plugin.table_ids.items():
+                        if table_id:
+                            try:
+                                remote = RemoteTable(api, settings.bitable_app_token, table_id)
+                                check_fields(table, table_id, await remote.fields())
+                            except (ApiFailure, TableMismatch) as error:
+                                problems.append(
+                                    Problem(f"plugin {plugin.name}", str(error), f"correct {table.setting}")
+                                )
+            except ApiFailure as error:
+                fix = "check APP_ID, APP_SECRET, FEISHU_BASE_URL and the network"
+                problems.append(Problem(settings.feishu_base_url, str(error), fix))
+        store.close()
+    return problems

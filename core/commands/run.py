@@ -1,0 +1,108 @@
+"""``core run``: connect, and let the enabled plugins work until Ctrl+C."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Final
+
+import click
+
+from .start import Start
+
+if TYPE_CHECKING:
+    from ..app import Application, Left
+    from ..trial import SandboxProcess
+
+QUIET: Final = 1.0
+"""Seconds for which nothing may be left to do before ``--until-idle`` ends the program."""
+SILENCE: Final = 10.0
+"""Seconds without an event after which the real platform counts as silent for ``--until-idle``."""
+
+
+@click.command()
+@click.option("--sandbox", is_flag=True, help="Against an offline Feishu with a lively group; no credentials needed.")
+@click.option(
+    "--scenario",
+    default="bundled",
+    show_default=True,
+    metavar="bundled|quiet|FILE",
+    help="What happens in the sandbox.",
+)
+@click.option("--speed", default=86_400.0, show_default=True, help="The sandbox's time; 86400 plays a day in a second.")
+@click.option("--seed", default=1, show_default=True, help="The same seed gives the same scenario.")
+@click.option("--until-idle", is_flag=True, help="Stop once everything received is handled and written.")
+@click.option("--plain", is_flag=True, help="Log lines instead of the live view, also on a terminal.")
+@click.pass_obj
+def run(start: Start, *, sandbox: bool, scenario: str, speed: float, seed: int, until_idle: bool, plain: bool) -> None:
+    """Connect, and let the enabled plugins work until Ctrl+C.
+
+    With --sandbox an offline Feishu is started beside it, in which two months of a group are played (a file of
+    messages with --scenario FILE, as fast as they are handled with --speed 0). Its data goes to data/sandbox, which is
+    made anew each time; read it with `python -m core --sandbox tables`.
+    """
+    if sandbox or start.sandbox:
+        options = ["--scenario", scenario, "--speed", str(speed), "--seed", str(seed)]
+        left = asyncio.run(_try_out(start.env, options, until_idle=until_idle, plain=plain))
+    else:
+        left = asyncio.run(_go_live(start.env, until_idle=until_idle, plain=plain))
+    click.echo(str(left), err=True)
+
+
+async def _try_out(env: Mapping[str, str], options: list[str], *, until_idle: bool, plain: bool) -> Left:
+    from ..app import LOCK, sole_instance
+    from ..settings import load_settings
+    from ..trial import UNLIMITED, SandboxProcess, directory_of, empty
+
+    directory = directory_of(load_settings(env, needs_credentials=False).data_dir)
+    with sole_instance(directory):
+        empty(directory, keep=LOCK)
+        sandbox = await SandboxProcess.start(options)
+        try:
+            everywhere = {"CHAT_ID": "", "DATA_DIR": str(directory)}
+            settings = {"API_MONTHLY_QUOTA": UNLIMITED, **env, **sandbox.environment, **everywhere}
+            return await _work(settings, sandbox, until_idle=until_idle, plain=plain)
+        finally:
+            await sandbox.stop()
+
+
+async def _go_live(env: Mapping[str, str], *, until_idle: bool, plain: bool) -> Left:
+    from ..app import sole_instance
+    from .check import checked
+
+    settings, _ = checked(env, needs_credentials=True)
+    with sole_instance(settings.data_dir):
+        return await _work(env, None, until_idle=until_idle, plain=plain)
+
+
+async def _work(env: Mapping[str, str], sandbox: SandboxProcess | None, *, until_idle: bool, plain: bool) -> Left:
+    from ..app import Application, stop_on_signals
+    from ..logs import set_up
+    from ..view import LiveView, PlainView
+    from .check import checked
+
+    settings, plugins = checked(env, needs_credentials=True)
+    application = Application(settings, plugins)
+    stop_on_signals(application)
+    lively = sys.stdout.isatty() and not plain
+    view = LiveView(application, sandbox) if lively else PlainView(application, sandbox)
+    set_up(settings.log_dir, settings.log_level, console=view.log)
+    side = [asyncio.create_task(view.show())]
+    if until_idle:
+        side.append(asyncio.create_task(_stop_when_idle(application, sandbox)))
+    try:
+        return await application.run()
+    finally:
+        for task in side:
+            task.cancel()
+        await asyncio.gather(*side, return_exceptions=True)
+
+
+async def _stop_when_idle(application: Application, sandbox: SandboxProcess | None) -> None:
+    quiet = 0.0
+    while quiet < QUIET:
+        await asyncio.sleep(0.25)
+        over = sandbox.over(await sandbox.stats()) if sandbox else application.silent_for >= SILENCE
+        quiet = quiet + 0.25 if over and application.idle else 0.0
+    application.stop()

@@ -1,0 +1,114 @@
+"""``core tables``: what is stored locally, shown and exported."""
+
+from __future__ import annotations
+
+import csv
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TextIO
+
+import click
+
+from ..errors import ConfigurationError, Problem
+from .start import Start
+
+if TYPE_CHECKING:
+    from ..offline import Offline
+    from ..table import Table
+
+
+@click.group(invoke_without_command=True)
+@click.pass_context
+def tables(ctx: click.Context) -> None:
+    """What is stored locally: without a subcommand, every table and its number of rows."""
+    if ctx.invoked_subcommand is None:
+        for offline, table in _all(ctx.obj):
+            with offline:
+                waiting, rows = offline.count(table) if table.setting else (0, sum(1 for _ in offline.rows(table)))
+            mirrored = f", {waiting} waiting for Bitable" if offline.plugin.table_ids.get(table) else ""
+            place = "" if table.setting else ", private"
+            click.echo(f"{offline.plugin.name}.{table.name}: {rows} rows{mirrored}{place}")
+
+
+@tables.command()
+@click.argument("table")
+@click.option("--limit", type=click.IntRange(0), default=20, show_default=True, help="Rows to show; 0 = all.")
+@click.pass_obj
+def show(start: Start, *, table: str, limit: int) -> None:
+    """Show the rows of TABLE (`activity`, or `plugin.table`), the highest ranked first."""
+    from rich.console import Console
+    from rich.table import Table as Grid
+
+    offline, found = _one(start, table)
+    with offline:
+        names = offline.names()
+        total = offline.count(found)[1] if found.setting else sum(1 for _ in offline.rows(found))
+        rows = [offline.shown(found, row, names) for row in offline.top(found, limit or total)]
+    grid = Grid(title=f"{offline.plugin.name}.{found.name}", title_justify="left")
+    for column in found.columns:
+        numeric = column.default == 0
+        grid.add_column(column.title or column.name, justify="right" if numeric else "left", overflow="fold")
+    for row in rows:
+        grid.add_row(*("" if value is None else str(value) for value in row.values()))
+    Console().print(grid)
+    if len(rows) < total:
+        click.echo(f"{len(rows)} of {total} rows; --limit 0 shows all, `tables export {table}` writes them as CSV.")
+
+
+@tables.command()
+@click.argument("table")
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False, allow_dash=True), default="-")
+@click.pass_obj
+def export(start: Start, *, table: str, file: Path) -> None:
+    """Write all rows of TABLE as CSV to FILE, or to standard output.
+
+    The file is UTF-8 with a byte-order mark, so that spreadsheet programs show Chinese rightly. It is replaced only
+    when all rows were written.
+    """
+    offline, found = _one(start, table)
+    with offline:
+        if str(file) == "-":
+            _write(sys.stdout, offline, found)
+            return
+        partial = file.with_name(f"{file.name}.part")
+        with partial.open("w", encoding="utf-8-sig", newline="") as stream:
+            count = _write(stream, offline, found)
+        partial.replace(file)
+    click.echo(f"{count} rows written to {file}")
+
+
+def _write(stream: TextIO, offline: Offline, table: Table) -> int:
+    names = offline.names()
+    writer = csv.writer(stream)
+    writer.writerow([column.title or column.name for column in table.columns])
+    count = 0
+    for row in offline.rows(table):
+        writer.writerow([_plain(value) for value in offline.shown(table, row, names).values()])
+        count += 1
+    return count
+
+
+def _plain(value: Any) -> Any:
+    """Text that a spreadsheet would run as a formula is made harmless."""
+    return f"'{value}" if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")) else value
+
+
+def _all(start: Start) -> Iterator[tuple[Offline, Table]]:
+    from ..offline import Offline
+    from ..plugins import load
+    from ..settings import load_plugins_file
+
+    settings = start.settings()
+    for plugin in load(load_plugins_file(settings.plugins_file), start.env, settings.plugins_file):
+        for table in plugin.manifest.tables:
+            yield Offline(settings, plugin), table
+
+
+def _one(start: Start, name: str) -> tuple[Offline, Table]:
+    found = {f"{offline.plugin.name}.{table.name}": (offline, table) for offline, table in _all(start)}
+    matches = [full for full in found if name in (full, full.split(".")[1])]
+    if len(matches) != 1:
+        what = f"there is no table {name!r}" if not matches else f"{name!r} is the name of several tables"
+        raise ConfigurationError([Problem("tables", what, f"use one of: {', '.join(found) or 'none is declared'}")])
+    return found[matches[0]]

@@ -1,0 +1,162 @@
+"""What a hook gets to work with: its configuration, its tables, its state, the clock; nothing undeclared."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from zoneinfo import ZoneInfo
+
+import orjson
+
+from .errors import Undeclared
+from .manifest import Config, Manifest
+from .storage.protocol import Publication, StoreHandle
+from .table import Json, Row, Table, Text
+from .unit import Unit
+
+if TYPE_CHECKING:
+    from loguru import Logger
+
+    from .status import Status
+
+C = TypeVar("C", bound=Config)
+
+STATE = Table("state", (Text("name"), Json("value")), key=("name",))
+"""Every plugin has one: small facts by name, see ``Context.state``."""
+
+
+class TableView:
+    """One declared table during an event: reads are immediate, writes are collected."""
+
+    def __init__(self, plugin: str, table: Table, unit: Unit, store: StoreHandle) -> None:
+        self._plugin = plugin
+        self._table = table
+        self._unit = unit
+        self._store = store
+
+    def get(self, *key: Any) -> Row | None:
+        """The row with this key, or None. It is a view: change it with ``set`` or ``add``."""
+        return self._unit.get(self._table, self._checked(key))
+
+    def find(self, **equals: Any) -> list[Row]:
+        """Rows whose columns equal the values given, in key order; the columns must be an index of the table."""
+        if tuple(equals) not in self._table.indexes:
+            raise Undeclared(
+                f"{self._plugin}: find({', '.join(equals)}) on table {self._table.name!r} needs "
+                f"indexes=({tuple(equals)!r},) in its declaration"
+            )
+        return self._unit.find(self._table, equals)
+
+    def scan(self) -> Iterator[Row]:
+        """Every stored row in key order, without what the current batch collected; meant for ``startup``."""
+        return self._store.scan(self._plugin, self._table)
+
+    def set(self, *key: Any, **values: Any) -> Row:
+        """Set columns of the row with this key, made where it is missing; the row as it will be."""
+        row = self._changed(self._checked(key), values)
+        row.update(values)
+        return row
+
+    def add(self, *key: Any, **amounts: float) -> Row:
+        """Add to number columns of the row with this key, made where it is missing; the row as it will be."""
+        row = self._changed(self._checked(key), amounts)
+        for name, amount in amounts.items():
+            row[name] += amount
+        return row
+
+    def delete(self, *key: Any) -> None:
+        """Delete the row with this key, if there is one."""
+        self._unit.put(self._table, self._checked(key), None)
+
+    def _checked(self, key: tuple[Any, ...]) -> tuple[Any, ...]:
+        if len(key) != len(self._table.key):
+            raise TypeError(f"the key of table {self._table.name!r} is {self._table.key}, got {key!r}")
+        return key
+
+    def _changed(self, key: tuple[Any, ...], values: Mapping[str, Any]) -> Row:
+        if not values.keys() <= self._table.by_name.keys():
+            unknown = ", ".join(sorted(values.keys() - self._table.by_name.keys()))
+            raise Undeclared(
+                f"{self._plugin}: table {self._table.name!r} declares no column {unknown}; add it to columns"
+            )
+        before = self._unit.get(self._table, key)
+        row = (
+            dict(before)
+            if before is not None
+            else {**self._table.blank, **dict(zip(self._table.key, key, strict=True))}
+        )
+        self._unit.put(self._table, key, row)
+        return row
+
+
+class State:
+    """Small facts a plugin keeps by name; values are whatever JSON can hold."""
+
+    def __init__(self, rows: TableView) -> None:
+        self._rows = rows
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """The value of ``name``, or ``default``."""
+        row = self._rows.get(name)
+        return default if row is None else row["value"]
+
+    def set(self, name: str, value: Any) -> None:
+        """Keep ``value`` under ``name``. Raises ``TypeError`` for what JSON cannot hold."""
+        orjson.dumps(value)
+        self._rows.set(name, value=value)
+
+
+class Context(Generic[C]):
+    """Handed to every hook. One per plugin; it belongs to the plugin's thread."""
+
+    def __init__(
+        self,
+        manifest: Manifest,
+        config: C,
+        store: StoreHandle,
+        *,
+        timezone: ZoneInfo,
+        clock: Callable[[], int],
+        status: Callable[[], Status],
+        log: Logger,
+    ) -> None:
+        self.plugin = manifest.name
+        self.config = config
+        self.timezone = timezone
+        """The operator's time zone (``TIMEZONE``)."""
+        self.log = log
+        """A loguru logger that carries the plugin's name."""
+        self._manifest = manifest
+        self._store = store
+        self._clock = clock
+        self._status = status
+        self.begin()
+
+    def begin(self) -> None:
+        """Start an empty unit of work; the bus calls it before each batch."""
+        self.unit = Unit(self.plugin, self._store)
+        self._views: dict[Table, TableView] = {}
+        self.state = State(TableView(self.plugin, STATE, self.unit, self._store))
+
+    def now(self) -> int:
+        """The time, ms UTC."""
+        return self._clock()
+
+    def table(self, table: Table) -> TableView:
+        """A declared table. Raises ``Undeclared`` for any other."""
+        view = self._views.get(table)
+        if view is None:
+            if table not in self._manifest.tables:
+                raise Undeclared(f"{self.plugin}: table {table.name!r} is not in the manifest; add it to tables=(…)")
+            view = self._views[table] = TableView(self.plugin, table, self.unit, self._store)
+        return view
+
+    def publish(self, event_type: str, event_id: str, event: Mapping[str, Any]) -> None:
+        """Make an event that every plugin asking for its type gets exactly once; ``event_id`` makes it single."""
+        if event_type not in self._manifest.publishes:
+            raise Undeclared(f"{self.plugin}: type {event_type!r} is not in the manifest; add it to publishes=(…)")
+        self.unit.published.append(Publication(event_type, event_id, dict(event)))
+
+    def status(self) -> Status:
+        """What the program knows about itself right now."""
+        return self._status()

@@ -1,0 +1,292 @@
+"""Typed, light views of what Feishu pushes; it never touches the network, the disk or the clock.
+
+``decode`` turns the bytes of one event into the view of its type, checks every field the kernel relies on, and names
+the event's natural key: what makes two deliveries the same event (FEISHU.md §1.6, §2).
+"""
+
+from __future__ import annotations
+
+import zlib
+from typing import Any, ClassVar, Final, NoReturn
+
+import orjson
+
+from .errors import Malformed
+
+LANES: Final = 64
+
+MESSAGE: Final = "im.message.receive_v1"
+RECALL: Final = "im.message.recalled_v1"
+READ: Final = "im.message.message_read_v1"
+REACTION_ADDED: Final = "im.message.reaction.created_v1"
+REACTION_REMOVED: Final = "im.message.reaction.deleted_v1"
+CARD_ACTION: Final = "card.action.trigger"
+
+
+class Person:
+    """Somebody in an event; ``open_id`` is always there, the other ids only with their scopes."""
+
+    __slots__ = ("is_bot", "open_id", "union_id", "user_id")
+
+    def __init__(self, open_id: str, *, union_id: str = "", user_id: str = "", is_bot: bool = False) -> None:
+        self.open_id = open_id
+        self.union_id = union_id
+        self.user_id = user_id
+        self.is_bot = is_bot
+
+    def __repr__(self) -> str:
+        return f"Person({self.open_id!r}{', bot' if self.is_bot else ''})"
+
+
+class Mention:
+    """One person mentioned by name; ``key`` is the placeholder that stands for them in the text."""
+
+    __slots__ = ("is_bot", "key", "name", "open_id")
+
+    def __init__(self, key: str, open_id: str, name: str, *, is_bot: bool) -> None:
+        self.key = key
+        self.open_id = open_id
+        self.name = name
+        self.is_bot = is_bot
+
+    @property
+    def is_all(self) -> bool:
+        """Whether this is ``@all``, which stands for nobody in particular."""
+        return self.key == "@_all" or self.open_id == "all"
+
+
+class Event:
+    """Any event; the typed ones below add what their type promises."""
+
+    __slots__ = ("chat_id", "event", "event_id", "key", "received_at", "seq", "tenant_key", "type")
+
+    seq: int
+    """Position in the journal."""
+    received_at: int
+    """When the journal took it, ms UTC."""
+    type: str
+    key: str
+    """The natural key; deliveries with the same key are the same event."""
+    chat_id: str
+    """The group it happened in, empty where the platform does not say (reactions)."""
+    event: dict[str, Any]
+    """The ``event`` object as pushed."""
+
+    def __init__(self, event_type: str, event_id: str, tenant_key: str, event: dict[str, Any]) -> None:
+        self.type = event_type
+        self.event_id = event_id
+        self.tenant_key = tenant_key
+        self.event = event
+        self.seq = 0
+        self.received_at = 0
+        chat_id = event.get("chat_id", "")
+        self.chat_id = chat_id if isinstance(chat_id, str) else ""
+        self.key = f"{event_type}:{event_id}"
+
+    @property
+    def lane(self) -> int:
+        """Events of one group share a lane, 0…63."""
+        return zlib.crc32(f"{self.tenant_key}/{self.chat_id}".encode()) % LANES
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.key}>"
+
+
+class Message(Event):
+    """``im.message.receive_v1``: somebody said something (FEISHU.md §2.2)."""
+
+    __slots__ = (
+        "_content",
+        "_mentions",
+        "chat_type",
+        "create_time",
+        "id",
+        "message",
+        "message_type",
+        "parent_id",
+        "root_id",
+        "sender",
+        "thread_id",
+        "update_time",
+    )
+
+    create_time: int
+    """When it was sent, ms UTC."""
+
+    def __init__(self, event_type: str, event_id: str, tenant_key: str, event: dict[str, Any]) -> None:
+        super().__init__(event_type, event_id, tenant_key, event)
+        message = _object(event, "message")
+        sender = _object(event, "sender")
+        self.message = message
+        self.id = _text(message, "message_id")
+        self.key = f"message:{self.id}"
+        self.chat_id = _text(message, "chat_id")
+        self.chat_type = _text(message, "chat_type")
+        self.message_type = _text(message, "message_type")
+        self.create_time = _milliseconds(message, "create_time")
+        self.update_time = _milliseconds(message, "update_time") if message.get("update_time") else self.create_time
+        if not isinstance(message.get("content"), str):
+            _missing("message.content")
+        self.root_id = _optional(message, "root_id")
+        self.parent_id = _optional(message, "parent_id")
+        self.thread_id = _optional(message, "thread_id")
+        self.sender = _person(_object(sender, "sender_id"), is_bot=sender.get("sender_type") != "user")
+        self._content: dict[str, Any] | None = None
+        self._mentions: tuple[Mention, ...] | None = None
+
+    @property
+    def in_group(self) -> bool:
+        """Whether it was said in a group, not in a private chat."""
+        return self.chat_type == "group"
+
+    @property
+    def content(self) -> dict[str, Any]:
+        """The decoded ``content``; its shape depends on ``message_type`` (FEISHU.md §2.3). Raises ``Malformed``."""
+        if self._content is None:
+            try:
+                content = orjson.loads(self.message["content"])
+            except orjson.JSONDecodeError as error:
+                raise Malformed(f"message.content is not JSON: {error}") from error
+            if not isinstance(content, dict):
+                raise Malformed("message.content is not a JSON object")
+            self._content = content
+        return self._content
+
+    @property
+    def mentions(self) -> tuple[Mention, ...]:
+        """Who is mentioned, in the order given; ``@all`` may be among them or only in the text."""
+        if self._mentions is None:
+            self._mentions = tuple(_mention(entry) for entry in self.message.get("mentions") or ())
+        return self._mentions
+
+
+class Recall(Event):
+    """``im.message.recalled_v1``: a message was taken back (FEISHU.md §2.5)."""
+
+    __slots__ = ("message_id", "recall_time")
+
+    def __init__(self, event_type: str, event_id: str, tenant_key: str, event: dict[str, Any]) -> None:
+        super().__init__(event_type, event_id, tenant_key, event)
+        self.message_id = _text(event, "message_id")
+        self.recall_time = _milliseconds(event, "recall_time") if event.get("recall_time") else 0
+        self.key = f"recall:{self.message_id}"
+
+
+class Reaction(Event):
+    """An emoji was put on a message or taken off again; the platform does not say in which group (FEISHU.md §2.4)."""
+
+    __slots__ = ("action_time", "added", "emoji", "message_id", "person")
+
+    action_time: int
+    """ms UTC; orders adding and removing of the same emoji by the same person."""
+
+    def __init__(self, event_type: str, event_id: str, tenant_key: str, event: dict[str, Any]) -> None:
+        super().__init__(event_type, event_id, tenant_key, event)
+        self.added = event_type == REACTION_ADDED
+        self.message_id = _text(event, "message_id")
+        self.emoji = _text(_object(event, "reaction_type"), "emoji_type")
+        self.action_time = _milliseconds(event, "action_time")
+        if event.get("operator_type") == "app":
+            self.person = Person(_optional(event, "app_id"), is_bot=True)
+        else:
+            self.person = _person(_object(event, "user_id"), is_bot=False)
+        kind = "added" if self.added else "removed"
+        self.key = f"reaction:{kind}:{self.message_id}:{self.person.open_id}:{self.emoji}:{self.action_time}"
+
+
+class Read(Event):
+    """``im.message.message_read_v1``: somebody read messages the bot sent in a private chat (FEISHU.md §2.6)."""
+
+    __slots__ = ("message_ids", "reader")
+
+    def __init__(self, event_type: str, event_id: str, tenant_key: str, event: dict[str, Any]) -> None:
+        super().__init__(event_type, event_id, tenant_key, event)
+        self.reader = _person(_object(_object(event, "reader"), "reader_id"), is_bot=False)
+        ids = event.get("message_id_list")
+        if not isinstance(ids, list) or not all(isinstance(entry, str) for entry in ids):
+            _missing("message_id_list")
+        self.message_ids: tuple[str, ...] = tuple(ids)
+
+
+class _Kinds:
+    by_type: ClassVar[dict[str, type[Event]]] = {
+        MESSAGE: Message,
+        RECALL: Recall,
+        READ: Read,
+        REACTION_ADDED: Reaction,
+        REACTION_REMOVED: Reaction,
+    }
+
+
+def decode(body: bytes) -> Event:
+    """The typed view of one event. Raises ``Malformed`` with the reason when a field the kernel relies on is amiss."""
+    try:
+        document = orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        raise Malformed(f"not JSON: {error}") from error
+    if not isinstance(document, dict):
+        raise Malformed("not a JSON object")
+    event = _object(document, "event")
+    if "header" in document:
+        header = _object(document, "header")
+        event_type = _text(header, "event_type")
+        event_id = _text(header, "event_id")
+        tenant_key = _optional(header, "tenant_key")
+    else:  # schema 1.0 (FEISHU.md §2.1)
+        event_type = _text(event, "type")
+        event_id = _text(document, "uuid")
+        tenant_key = _optional(event, "tenant_key")
+    return _Kinds.by_type.get(event_type, Event)(event_type, event_id, tenant_key, event)
+
+
+def envelope(event_type: str, event_id: str, event: dict[str, Any]) -> bytes:
+    """The bytes of an event made here rather than pushed, in the same schema 2.0."""
+    header = {"event_id": event_id, "event_type": event_type, "tenant_key": ""}
+    return orjson.dumps({"schema": "2.0", "header": header, "event": event})
+
+
+def _missing(name: str) -> NoReturn:
+    raise Malformed(f"{name} is missing or of the wrong type")
+
+
+def _object(parent: dict[str, Any], name: str) -> dict[str, Any]:
+    value = parent.get(name)
+    if not isinstance(value, dict):
+        _missing(name)
+    return value
+
+
+def _text(parent: dict[str, Any], name: str) -> str:
+    value = parent.get(name)
+    if not isinstance(value, str) or not value:
+        _missing(name)
+    return value
+
+
+def _optional(parent: dict[str, Any], name: str) -> str:
+    value = parent.get(name)
+    return value if isinstance(value, str) else ""
+
+
+def _milliseconds(parent: dict[str, Any], name: str) -> int:
+    """A time as ms; card callbacks and one documented example give µs (FEISHU.md §2.1)."""
+    value = parent.get(name)
+    if not isinstance(value, str) or not (value.isascii() and value.isdigit()) or len(value) > 16:
+        _missing(name)
+    return int(value) // 1000 if len(value) == 16 else int(value)
+
+
+def _person(ids: dict[str, Any], *, is_bot: bool) -> Person:
+    return Person(
+        _text(ids, "open_id"), union_id=_optional(ids, "union_id"), user_id=_optional(ids, "user_id"), is_bot=is_bot
+    )
+
+
+def _mention(entry: Any) -> Mention:
+    if not isinstance(entry, dict):
+        _missing("mentions")
+    ids = entry.get("id")
+    open_id = _optional(ids, "open_id") if isinstance(ids, dict) else ids if isinstance(ids, str) else ""
+    return Mention(
+        _optional(entry, "key"), open_id, _optional(entry, "name"), is_bot=entry.get("mentioned_type") == "bot"
+    )

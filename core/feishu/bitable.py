@@ -1,0 +1,107 @@
+"""Records of a Bitable table: read all, create, update, delete in batches (FEISHU.md §5).
+
+A write that may simply be repeated is repeated here; what needs a decision is raised.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt, wait_random_exponential
+
+from ..errors import ApiError
+from .transport import Api, Operation
+
+MOST_WRITTEN: Final = 1000
+MOST_DELETED: Final = 500
+MOST_READ: Final = 500
+MOST_GOT: Final = 100
+
+_APP: Final = "/open-apis/bitable/v1/apps/{app_token}/tables/{table_id}"
+_NAME: Final = "bitable.v1.appTable"
+
+FIELDS: Final = Operation(f"{_NAME}Field.list", "GET", f"{_APP}/fields", 20)
+SEARCH: Final = Operation(f"{_NAME}Record.search", "POST", f"{_APP}/records/search", 20)
+CREATE: Final = Operation(f"{_NAME}Record.batchCreate", "POST", f"{_APP}/records/batch_create")
+UPDATE: Final = Operation(f"{_NAME}Record.batchUpdate", "POST", f"{_APP}/records/batch_update")
+DELETE: Final = Operation(f"{_NAME}Record.batchDelete", "POST", f"{_APP}/records/batch_delete")
+GET: Final = Operation(f"{_NAME}Record.batchGet", "POST", f"{_APP}/records/batch_get", 20)
+
+REPEATABLE: Final = frozenset(
+    {1254002, 1254036, 1254112, 1254290, 1254291, 1254607, 1255001, 1255002, 1255003, 1255004, 1255005, 1255040}
+)
+RECORD_MISSING: Final = frozenset({1254043, 1254006})
+TOKEN_REUSED: Final = frozenset({1254608, 1255006})
+TOO_MANY_RECORDS: Final = 1254104
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """A column as it is in Bitable."""
+
+    name: str
+    type: int
+
+
+class RemoteTable:
+    """One table; calls are made one after another, as the platform demands of writers."""
+
+    def __init__(self, api: Api, app_token: str, table_id: str) -> None:
+        self._api = api
+        self._path = {"app_token": app_token, "table_id": table_id}
+
+    async def fields(self) -> list[Field]:
+        """Every column."""
+        fields: list[Field] = []
+        query = {"page_size": "100"}
+        while True:
+            data = await self._call(FIELDS, query=query)
+            fields += [Field(str(item["field_name"]), int(item["type"])) for item in data.get("items") or ()]
+            if not data.get("has_more"):
+                return fields
+            query["page_token"] = str(data["page_token"])
+
+    async def records(self, field_names: Sequence[str]) -> AsyncIterator[list[tuple[str, dict[str, Any]]]]:
+        """All records page by page: (record id, cells by column)."""
+        query = {"user_id_type": "open_id", "page_size": str(MOST_READ)}
+        while True:
+            data = await self._call(SEARCH, query=query, body={"field_names": list(field_names)})
+            yield [(str(item["record_id"]), item.get("fields") or {}) for item in data.get("items") or ()]
+            if not data.get("has_more"):
+                return
+            query["page_token"] = str(data["page_token"])
+
+    async def create(self, token: str, body: bytes) -> list[str]:
+        """Create the records of ``body``; the same ``token`` with the same body never creates them twice."""
+        query = {"user_id_type": "open_id", "client_token": token}
+        data = await self._call(CREATE, query=query, body=body)
+        return [str(record["record_id"]) for record in data.get("records") or ()]
+
+    async def update(self, records: Sequence[tuple[str, Mapping[str, Any]]]) -> None:
+        """Set the cells given of existing records, at most 1000, all or none."""
+        body = {"records": [{"record_id": record, "fields": fields} for record, fields in records]}
+        await self._call(UPDATE, query={"user_id_type": "open_id"}, body=body)
+
+    async def delete(self, records: Sequence[str]) -> None:
+        """Delete existing records, at most 500, all or none."""
+        await self._call(DELETE, body={"records": list(records)})
+
+    async def absent(self, records: Sequence[str]) -> list[str]:
+        """Which of ``records`` do not exist."""
+        gone: list[str] = []
+        for i in range(0, len(records), MOST_GOT):
+            data = await self._call(GET, body={"record_ids": list(records[i : i + MOST_GOT])})
+            gone += [str(record) for record in data.get("absent_record_ids") or ()]
+        return gone
+
+    async def _call(self, operation: Operation, **request: Any) -> dict[str, Any]:
+        retrying = AsyncRetrying(
+            retry=retry_if_exception(lambda error: isinstance(error, ApiError) and error.code in REPEATABLE),
+            stop=stop_after_attempt(6),
+            wait=wait_random_exponential(multiplier=1, min=0.5, max=20),
+            sleep=self._api.sleep,
+            reraise=True,
+        )
+        return await retrying(self._api.call, operation, path=self._path, **request)

@@ -1,0 +1,73 @@
+"""What the API has cost this month: every call is counted by name before it is sent, and refused beyond the quota."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Protocol
+from zoneinfo import ZoneInfo
+
+from ..errors import QuotaExhausted
+
+
+class CallStore(Protocol):
+    """Where the counts are kept."""
+
+    def count_call(self, month: str, name: str) -> None: ...
+
+    def calls(self, month: str) -> dict[str, int]: ...
+
+
+class Ledger:
+    """The month's calls against ``quota``; months begin in ``timezone``."""
+
+    def __init__(self, store: CallStore, quota: int, timezone: ZoneInfo, clock: Callable[[], int]) -> None:
+        self.quota = quota
+        self._store = store
+        self._timezone = timezone
+        self._clock = clock
+        self.month = ""
+        """The month counted, ``YYYY-MM``."""
+        self._calls: dict[str, int] = {}
+        self._turn_month()
+
+    def spend(self, name: str) -> None:
+        """Count one call of ``name``. Raises ``QuotaExhausted`` instead when the month's calls are used up."""
+        self._turn_month()
+        if self.used >= self.quota:
+            raise QuotaExhausted(
+                f"{name} was not called: all {self.quota} API calls of {self.month} are used (API_MONTHLY_QUOTA); "
+                "they start again on the 1st"
+            )
+        self._store.count_call(self.month, name)
+        self._calls[name] = self._calls.get(name, 0) + 1
+
+    @property
+    def used(self) -> int:
+        """The month's calls as of the last one; readable from any thread."""
+        return sum(self._calls.values())
+
+    @property
+    def by_name(self) -> dict[str, int]:
+        """The month's calls by API name, most first; readable from any thread."""
+        return dict(sorted(self._calls.items(), key=lambda entry: (-entry[1], entry[0])))
+
+    @property
+    def left(self) -> int:
+        """Calls that may still be made this month."""
+        self._turn_month()
+        return max(0, self.quota - self.used)
+
+    @property
+    def seconds_left(self) -> float:
+        """Until the next month begins."""
+        now = datetime.fromtimestamp(self._clock() / 1000, self._timezone)
+        ahead = now.replace(
+            year=now.year + now.month // 12, month=now.month % 12 + 1, day=1, hour=0, minute=0, second=0, microsecond=0
+        )
+        return (ahead - now).total_seconds()
+
+    def _turn_month(self) -> None:
+        month = datetime.fromtimestamp(self._clock() / 1000, self._timezone).strftime("%Y-%m")
+        if month != self.month:
+            self.month, self._calls = month, dict(self._store.calls(month))

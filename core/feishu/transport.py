@@ -1,0 +1,231 @@
+"""Calls of the open API: one pooled session, the tenant token, rate limits, retries, and every call in the ledger.
+
+It answers with the ``data`` object or raises; it never interprets what the data means.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final, Self
+
+import aiohttp
+import orjson
+from aiolimiter import AsyncLimiter
+from loguru import logger
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, stop_after_attempt
+
+from ..errors import ApiError, QuotaExhausted, Unreachable
+from .ledger import Ledger
+
+TIMEOUT: Final = aiohttp.ClientTimeout(total=30, connect=10)
+ATTEMPTS: Final = 5
+LONGEST_WAIT: Final = 30.0
+TOKEN_MARGIN: Final = 1800.0
+"""Seconds before its end at which the platform issues a new token (FEISHU.md §3.1)."""
+
+TOO_MANY: Final = 99991400
+EXHAUSTED: Final = 99991403
+BAD_TOKEN: Final = frozenset({99991663, 99991664, 99991665, 99991661, 99991671})
+TOKEN_PATH: Final = "/open-apis/auth/v3/tenant_access_token/internal"  # noqa: S105
+
+_ADVICE: Final = {
+    10003: "check APP_ID and APP_SECRET",
+    10014: "the app is disabled; enable it in the developer console",
+    10015: "APP_SECRET does not belong to APP_ID; copy both again from the developer console",
+    99991672: "grant the scope in the developer console and publish a version",
+    1254040: "check BITABLE_APP_TOKEN",
+    1254041: "check the table ID",
+    1254302: "give the app edit access to the base: ··· → 更多 → 添加文档应用",
+    91403: "give the app edit access to the base: ··· → 更多 → 添加文档应用",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One operation of the open API, named as the ledger shows it."""
+
+    name: str
+    method: str
+    path: str
+    """With ``{placeholders}``."""
+    per_second: int = 50
+
+
+class _Again(Exception):
+    """The attempt may be repeated after ``after`` seconds, or with backoff."""
+
+    def __init__(self, cause: Exception, after: float | None = None) -> None:
+        super().__init__(str(cause))
+        self.cause = cause
+        self.after = after
+
+
+class Api:
+    """The open API of one app, for one event loop. ``async with`` it."""
+
+    def __init__(
+        self,
+        base_url: str,
+        app_id: str,
+        app_secret: str,
+        ledger: Ledger,
+        *,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        self.ledger = ledger
+        self._base_url = base_url
+        self._app_id = app_id
+        self._app_secret = app_secret
+        self.sleep = sleep
+        self._limiters: dict[str, AsyncLimiter] = {}
+        self._token = ""
+        self._token_until = 0.0
+        self._token_lock = asyncio.Lock()
+        self._session: aiohttp.ClientSession | None = None
+
+    async def __aenter__(self) -> Self:
+        self._session = aiohttp.ClientSession(timeout=TIMEOUT)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._session is not None:
+            await self._session.close()
+
+    async def log_in(self) -> None:
+        """Get a token now. Raises ``ApiError`` when the credentials are refused, ``Unreachable``."""
+        try:
+            await self._fresh_token()
+        except _Again as again:
+            raise again.cause from None
+
+    async def call(
+        self,
+        operation: Operation,
+        *,
+        path: Mapping[str, str] | None = None,
+        query: Mapping[str, str] | list[tuple[str, str]] | None = None,
+        body: Mapping[str, Any] | bytes | None = None,
+    ) -> dict[str, Any]:
+        """The ``data`` of the answer.
+
+        Repeats what may be repeated: network errors, time-outs, HTTP 5xx, rate limits (after the time the platform
+        names) and an expired token. Raises ``ApiError`` for any other code, ``Unreachable`` when the attempts are
+        used up, ``QuotaExhausted``.
+        """
+        retrying = AsyncRetrying(
+            retry=retry_if_exception_type(_Again),
+            stop=stop_after_attempt(ATTEMPTS),
+            wait=_wait,
+            sleep=self.sleep,
+            reraise=True,
+        )
+        try:
+            async for attempt in retrying:
+                with attempt:
+                    return await self._once(operation, path or {}, query, body)
+        except _Again as again:
+            raise again.cause from None
+        raise AssertionError("unreachable")
+
+    async def _once(
+        self,
+        operation: Operation,
+        path: Mapping[str, str],
+        query: Mapping[str, str] | list[tuple[str, str]] | None,
+        body: Mapping[str, Any] | bytes | None,
+    ) -> dict[str, Any]:
+        token = await self._fresh_token()
+        limiter = self._limiters.setdefault(operation.name, AsyncLimiter(operation.per_second, 1.0))
+        async with limiter:
+            answer = await self._send(
+                operation, operation.path.format_map(path), query, body, {"Authorization": f"Bearer {token}"}
+            )
+        data = answer.get("data")
+        return data if isinstance(data, dict) else {}
+
+    async def _fresh_token(self) -> str:
+        now = asyncio.get_running_loop().time()
+        async with self._token_lock:
+            if now >= self._token_until:
+                operation = Operation("auth.v3.tenantAccessToken.internal", "POST", TOKEN_PATH)
+                body = {"app_id": self._app_id, "app_secret": self._app_secret}
+                answer = await self._send(operation, TOKEN_PATH, None, body, {})
+                self._token = str(answer["tenant_access_token"])
+                lifetime = float(answer["expire"])
+                self._token_until = now + max(lifetime - TOKEN_MARGIN, lifetime / 2)
+            return self._token
+
+    async def _send(
+        self,
+        operation: Operation,
+        path: str,
+        query: Mapping[str, str] | list[tuple[str, str]] | None,
+        body: Mapping[str, Any] | bytes | None,
+        headers: dict[str, str],
+    ) -> dict[str, Any]:
+        """One attempt. Raises ``_Again`` around what may be repeated."""
+        if self._session is None:
+            raise RuntimeError("use `async with Api(…)`")
+        self.ledger.spend(operation.name)
+        data = body if isinstance(body, bytes) or body is None else orjson.dumps(body)
+        if data is not None:
+            headers["Content-Type"] = "application/json; charset=utf-8"
+        try:
+            async with self._session.request(
+                operation.method, self._base_url + path, params=query, data=data, headers=headers, allow_redirects=False
+            ) as response:
+                status, raw = response.status, await response.read()
+                reset = response.headers.get("x-ogw-ratelimit-reset", "")
+                log_id = response.headers.get("X-Tt-Logid", "")
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            reason = f"{operation.name}: no answer from {self._base_url}: {str(error) or type(error).__name__}"
+            raise _Again(Unreachable(reason)) from error
+        answer = _parsed(raw)
+        if answer is None or "code" not in answer:
+            problem = Unreachable(f"{operation.name}: HTTP {status} without a usable answer")
+            if status == 429 or status >= 500 or status == 200:
+                raise _Again(problem)
+            raise problem
+        if answer["code"] != 0:
+            self._refused(operation, status, answer, reset, log_id)
+        return answer
+
+    def _refused(self, operation: Operation, status: int, answer: dict[str, Any], reset: str, log_id: str) -> None:
+        code, msg = int(answer["code"]), str(answer.get("msg", ""))
+        error = answer.get("error")
+        detail = str(error.get("message", "")) if isinstance(error, dict) else ""
+        detail = "; ".join(part for part in (detail, _ADVICE.get(code, "")) if part)
+        problem = ApiError(operation.name, code, msg, status=status, log_id=log_id, detail=detail)
+        if code == EXHAUSTED:
+            raise QuotaExhausted(
+                f"{operation.name}: the platform says the month's API calls are used up ({code} {msg})"
+            )
+        if code == TOO_MANY or status == 429:
+            after = float(reset) if reset.isdigit() else None
+            logger.debug("{} is rate limited; again in {} s", operation.name, reset or "some")
+            raise _Again(problem, after)
+        if code in BAD_TOKEN and operation.path != TOKEN_PATH:
+            self._token_until = 0.0
+            raise _Again(problem, 0.0)
+        if status >= 500:
+            raise _Again(problem)
+        raise problem
+
+
+def _wait(state: RetryCallState) -> float:
+    """What the platform asked for, else 1, 2, 4 … seconds with jitter."""
+    error = state.outcome.exception() if state.outcome else None
+    if isinstance(error, _Again) and error.after is not None:
+        return min(error.after, 120.0)
+    return float(min(LONGEST_WAIT, 2.0 ** (state.attempt_number - 1)) * random.uniform(0.75, 1.25))  # noqa: S311
+
+
+def _parsed(raw: bytes) -> dict[str, Any] | None:
+    try:
+        answer = orjson.loads(raw)
+    except orjson.JSONDecodeError:
+        return None
+    return answer if isinstance(answer, dict) else None

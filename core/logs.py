@@ -1,0 +1,61 @@
+"""Where log lines go: the console, and ``LOG_DIR``/larkflock.log, rotated at 10 MB, 10 files kept.
+
+Only the application calls this; everybody else just logs. Lines never contain secrets, message text or variables.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from loguru import logger
+
+if TYPE_CHECKING:
+    from loguru import Record
+
+CONSOLE: Final = "<dim>{time:HH:mm:ss}</dim> <level>{level: <7}</level> {extra[who]}{message}"
+FILE: Final = "{time:YYYY-MM-DD HH:mm:ss.SSS ZZ} {level: <7} {thread.name} {extra[who]}{message}"
+
+
+class _ToLoguru(logging.Handler):
+    """Hands records of the standard library's logging on."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        logger.opt(exception=record.exc_info).log(record.levelname, "{}", record.getMessage())
+
+
+def set_up(directory: Path | None, level: str, *, console: Callable[[str], None] | None = None) -> None:
+    """Start logging; ``console`` takes the lines instead of standard error (the live view prints above itself)."""
+    logger.remove()
+    logger.configure(patcher=_one_line)
+    if console is None:
+        logger.add(sys.stderr, level=level, format=_format(CONSOLE), diagnose=False, backtrace=False)
+    else:
+        logger.add(lambda line: console(str(line)), level=level, format=_format(CONSOLE), colorize=True, diagnose=False)
+    if directory is not None:
+        directory.mkdir(parents=True, exist_ok=True)
+        logger.add(
+            directory / "larkflock.log",
+            level=level,
+            format=_format(FILE),
+            rotation="10 MB",
+            retention=10,
+            encoding="utf-8",
+            diagnose=False,
+            backtrace=False,
+        )
+    logging.basicConfig(handlers=[_ToLoguru()], level=logging.WARNING, force=True)
+
+
+def _one_line(record: Record) -> None:
+    """What came from outside cannot fake a line of its own."""
+    record["message"] = record["message"].replace("\r", "\\r").replace("\n", "\\n")
+    plugin = record["extra"].get("plugin")
+    record["extra"]["who"] = f"[{plugin}] " if plugin else ""
+
+
+def _format(line: str) -> Callable[[Record], str]:
+    return lambda record: line + "\n" + ("{exception}\n" if record["exception"] else "")

@@ -1,0 +1,59 @@
+"""What a plugin declares about itself, as data that is read before any of its code is called."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any, Final
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from .table import Table
+
+NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,39}\Z")
+
+
+class Config(BaseModel):
+    """The base of a plugin's configuration: frozen, and an unknown option is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+
+
+def env(name: str, default: Any, **constraints: Any) -> Any:
+    """A configuration field that may also come from the environment (or ``.env``) as ``name``.
+
+    ``plugins.toml`` wins over the environment, the environment over ``default``. ``constraints`` as of pydantic's
+    ``Field`` (``ge``, ``le``, ``description`` …).
+    """
+    return Field(default, json_schema_extra={"env": name}, **constraints)
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """A plugin's front page. What it does not name, the plugin cannot use (``Undeclared``)."""
+
+    name: str
+    summary: str
+    """One sentence for ``core plugins``."""
+    permissions: tuple[str, ...] = ()
+    """Scopes that have to be granted to the app, e.g. ``im:message.group_msg``."""
+    tables: tuple[Table, ...] = ()
+    config: type[Config] = Config
+    events: tuple[str, ...] = ()
+    """Event types for ``on_event``; those of the typed hooks need not be listed."""
+    publishes: tuple[str, ...] = ()
+    """Event types the plugin makes itself, named ``<plugin>.…``."""
+    commands: str = ""
+    """``module:attribute`` of a click group that becomes ``python -m core <name> …``; imported only when called."""
+
+    def __post_init__(self) -> None:
+        if not NAME.match(self.name):
+            raise ValueError(f"plugin name {self.name!r}: a lower-case ASCII identifier of at most 40 characters")
+        foreign = [kind for kind in self.publishes if not kind.startswith(f"{self.name}.")]
+        if foreign:
+            raise ValueError(
+                f"plugin {self.name!r}: published types start with '{self.name}.', not {', '.join(foreign)}"
+            )
+        names = [table.name for table in self.tables]
+        if len(set(names)) != len(names) or "state" in names:
+            raise ValueError(f"plugin {self.name!r}: table names are different from each other and from 'state'")

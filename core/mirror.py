@@ -1,0 +1,332 @@
+"""Write-behind to Bitable: what changed since the last flush is written once, in batches, with absolute values.
+
+One writer for all tables of the base, one call after another. It reads rows from the store and notes there which
+record is whose; it never changes what a row says.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import uuid
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+import orjson
+from loguru import logger
+
+from .errors import ApiError, ApiFailure, LarkflockError
+from .feishu import bitable, cells
+from .feishu.bitable import RemoteTable
+from .feishu.ledger import Ledger
+from .pace import Pace
+from .people import People
+from .status import TableStatus
+from .storage.protocol import Batch, PendingRow, StoreHandle
+from .table import VIRTUAL, Column, PersonCell, PersonName, Row, Table
+
+PER_BATCH: Final = 500
+RETRY_AFTER: Final = 60_000
+"""ms after which a table that could not be written is tried again."""
+TICK: Final = 0.5
+
+BAD_VALUE: Final = frozenset({1254015, 1254130, *range(1254060, 1254075)})
+"""The platform refuses a value of some row of the batch (FEISHU.md §5.7)."""
+BAD_PERSON: Final = 1254066
+BAD_COLUMN: Final = frozenset({1254044, 1254045})
+
+
+class TableMismatch(LarkflockError):
+    """The Bitable table is not what the plugin declares; the message names the columns and what to do."""
+
+
+def check_fields(table: Table, table_id: str, fields: Sequence[bitable.Field]) -> tuple[Column, ...]:
+    """The columns that can be mirrored. Raises ``TableMismatch`` when a needed one is missing or of another type."""
+    there = {field.name: field.type for field in fields}
+    wrong = []
+    for column in table.mirrored:
+        wanted = " or ".join(cells.type_name(kind) for kind in cells.accepted(column))
+        if column.title not in there:
+            if not column.optional:
+                wrong.append(f"column {column.title} is missing: add it as {wanted}")
+        elif there[column.title] not in cells.accepted(column):
+            kind = cells.type_name(there[column.title])
+            wrong.append(f"column {column.title} is {kind}: change it to {wanted}")
+    if wrong:
+        raise TableMismatch(f"Bitable table {table_id} ({table.setting}): {'; '.join(wrong)}")
+    return tuple(column for column in table.mirrored if column.title in there)
+
+
+class MirroredTable:
+    """One table of one plugin and its counterpart in Bitable."""
+
+    def __init__(
+        self, plugin: str, table: Table, table_id: str, remote: RemoteTable, store: StoreHandle, people: People
+    ) -> None:
+        self.plugin = plugin
+        self.table = table
+        self.table_id = table_id
+        self.last_flush: int | None = None
+        self.next_flush = 0
+        self.problem = ""
+        self.written = 0
+        self._remote = remote
+        self._store = store
+        self._people = people
+        self._columns: tuple[Column, ...] = ()
+        self._per_batch = PER_BATCH
+        self._refused: dict[int, int] = {}
+        self._names: dict[str, str] = {}
+        self._invisible: set[str] = set()
+
+    async def adopt(self) -> None:
+        """Take over what the Bitable table holds already, once per table ID: nothing is counted from zero again."""
+        note = f"table of {self.plugin}.{self.table.name}"
+        before = self._store.note(note)
+        if before == self.table_id:
+            return
+        if before is not None:
+            logger.warning("{} moved from Bitable table {} to {}", self._name, before, self.table_id)
+            self._store.forget_records(self.plugin, self.table, None)
+        taken = await self._read_all()
+        self._store.set_note(note, self.table_id)
+        if taken:
+            logger.info("{}: took over {} rows that were in Bitable already", self._name, taken)
+
+    async def flush(self) -> None:
+        """Write every row that Bitable does not show as it is. Raises ``ApiFailure`` or ``TableMismatch``."""
+        await self._check()
+        batch = self._store.batch(self.plugin, self.table)
+        if batch is not None:
+            await self._create(batch)
+        while True:
+            limit = self._per_batch + len(self._refused)
+            pending = self._store.pending(self.plugin, self.table, limit)
+            rows = [row for row in pending if self._refused.get(row.rowid) != row.version]
+            if not rows:
+                break
+            await self._learn_names(rows)
+            await self._write(rows)
+            if len(pending) < limit:
+                break
+
+    @property
+    def waiting(self) -> bool:
+        """Whether there is anything to flush."""
+        limit = 1 + len(self._refused)
+        pending = self._store.pending(self.plugin, self.table, limit)
+        return any(self._refused.get(row.rowid) != row.version for row in pending)
+
+    @property
+    def _name(self) -> str:
+        return f"{self.plugin}.{self.table.name}"
+
+    async def _check(self) -> None:
+        if not self._columns:
+            self._columns = check_fields(self.table, self.table_id, await self._remote.fields())
+
+    async def _read_all(self) -> int:
+        await self._check()
+        columns = [column for column in self._columns if not isinstance(column, VIRTUAL)]
+        taken = 0
+        async for page in self._remote.records([column.title for column in columns]):
+            rows = []
+            for record, found in page:
+                row: Row = dict(self.table.blank)
+                row.update({column.name: cells.read(column, found.get(column.title)) for column in columns})
+                if all(row[name] not in ("", None) for name in self.table.key):
+                    rows.append((record, row))
+            taken += self._store.adopt(self.plugin, self.table, rows)
+        return taken
+
+    async def _learn_names(self, rows: Sequence[PendingRow]) -> None:
+        sources = {column.of for column in self._columns if isinstance(column, PersonName)}
+        people = [one for one in dict.fromkeys(row.row[source] for row in rows for source in sources) if one]
+        await self._people.learn(people)
+        self._names = self._people.names(people)
+
+    async def _write(self, rows: Sequence[PendingRow]) -> None:
+        new = [row for row in rows if row.record is None and not row.deleted]
+        changed = [row for row in rows if row.record is not None and not row.deleted]
+        gone = [row for row in rows if row.deleted]
+        if new:
+            body = orjson.dumps({"records": [{"fields": self._fields(row)} for row in new]})
+            batch = Batch(str(uuid.uuid4()), body, tuple((row.rowid, row.version) for row in new))
+            self._store.begin_batch(self.plugin, self.table, batch)
+            await self._create(batch, new)
+        if changed:
+            await self._update(changed)
+        for i in range(0, len(gone), bitable.MOST_DELETED):
+            await self._delete(gone[i : i + bitable.MOST_DELETED])
+
+    async def _create(self, batch: Batch, rows: Sequence[PendingRow] = ()) -> None:
+        """Create the batch; when it is unclear whether that was done before, look instead of repeating it."""
+        try:
+            records = await self._remote.create(batch.token, batch.body)
+            if len(records) != len(batch.rows):
+                raise ApiError("batchCreate", -1, f"{len(records)} records for {len(batch.rows)} rows")
+        except ApiError as error:
+            if error.code in bitable.TOKEN_REUSED or error.code == -1:
+                await self._read_all()
+                self._store.end_batch(self.plugin, self.table, batch, None)
+                return
+            if error.code in bitable.REPEATABLE:  # It may have been done: the same token is sent again later.
+                raise
+            self._store.end_batch(self.plugin, self.table, batch, None)
+            if not await self._split(error, rows, self._write):
+                raise
+            return
+        self._store.end_batch(self.plugin, self.table, batch, records)
+        self.written += len(records)
+
+    async def _update(self, rows: Sequence[PendingRow]) -> None:
+        try:
+            await self._remote.update([(str(row.record), self._fields(row, clear=True)) for row in rows])
+        except ApiError as error:
+            if error.code in bitable.RECORD_MISSING:
+                absent = await self._remote.absent([str(row.record) for row in rows])
+                if absent:
+                    logger.info("{}: {} records were deleted in Bitable and are made again", self._name, len(absent))
+                    self._store.forget_records(self.plugin, self.table, absent)
+                    return
+            if not await self._split(error, rows, self._update):
+                raise
+            return
+        self._store.settle(self.plugin, self.table, updated=[(row.rowid, row.version) for row in rows])
+        self.written += len(rows)
+
+    async def _delete(self, rows: Sequence[PendingRow]) -> None:
+        there = [str(row.record) for row in rows if row.record is not None]
+        try:
+            if there:
+                await self._remote.delete(there)
+        except ApiError as error:
+            if error.code not in bitable.RECORD_MISSING:
+                raise
+            absent = set(await self._remote.absent(there))
+            still = [record for record in there if record not in absent]
+            if still:
+                await self._remote.delete(still)
+        self._store.settle(self.plugin, self.table, deleted=[row.rowid for row in rows])
+        self.written += len(there)
+
+    async def _split(
+        self, error: ApiError, rows: Sequence[PendingRow], write: Callable[[Sequence[PendingRow]], Any]
+    ) -> bool:
+        """After a refusal of the whole batch: halve it until the row that is to blame stands alone; False = raise."""
+        if error.code in BAD_COLUMN:
+            self._columns = ()
+        if error.code == bitable.TOO_MANY_RECORDS:
+            self._per_batch = max(1, self._per_batch // 2)
+        elif error.code not in BAD_VALUE:
+            return False
+        if len(rows) > 1:
+            middle = len(rows) // 2
+            await write(rows[:middle])
+            await write(rows[middle:])
+        elif rows and error.code == BAD_PERSON and self._hide(rows[0]):
+            await write(rows)
+        elif rows:
+            logger.error("{}: row {} cannot be written to Bitable: {}", self._name, self._key(rows[0]), error)
+            self._refused[rows[0].rowid] = rows[0].version
+        return bool(rows)
+
+    def _hide(self, row: PendingRow) -> bool:
+        """Leave out the person cell of somebody the app may not see; whether there was one to leave out."""
+        people = {row.row[column.of] for column in self._columns if isinstance(column, PersonCell)} - self._invisible
+        self._invisible |= people
+        return bool(people)
+
+    def _key(self, row: PendingRow) -> str:
+        return "/".join(str(row.row[name]) for name in self.table.key)
+
+    def _fields(self, row: PendingRow, *, clear: bool = False) -> dict[str, Any]:
+        """The cells of a row; empty ones only where they have to be cleared."""
+        fields: dict[str, Any] = {}
+        for column in self._columns:
+            if isinstance(column, PersonName):
+                value: Any = self._names.get(row.row[column.of], "")
+            elif isinstance(column, PersonCell):
+                value = "" if row.row[column.of] in self._invisible else row.row[column.of]
+            else:
+                value = row.row[column.name]
+            cell = cells.written(column, value)
+            if cell is not None or (clear and not isinstance(column, VIRTUAL)):
+                fields[column.title] = cell
+        return fields
+
+    def status(self, store: StoreHandle) -> TableStatus:
+        """How it is, counted with the caller's own handle."""
+        waiting, rows = store.count_pending(self.plugin, self.table)
+        refused = f"{len(self._refused)} rows cannot be written, see the log" if self._refused else ""
+        return TableStatus(
+            self.plugin,
+            self.table.name,
+            self.table_id,
+            rows,
+            waiting,
+            self.last_flush,
+            self.next_flush if waiting else None,
+            self.problem or refused,
+        )
+
+
+class Mirror:
+    """Every mirrored table of the enabled plugins, flushed in turn as the budget allows."""
+
+    def __init__(
+        self, tables: Sequence[MirroredTable], pace: Pace, ledger: Ledger, *, clock: Callable[[], int]
+    ) -> None:
+        self.tables = tuple(tables)
+        self._pace = pace
+        self._clock = clock
+        self._ledger = ledger
+        self._busy = asyncio.Lock()
+        self._stopping = asyncio.Event()
+
+    @property
+    def written(self) -> int:
+        """Rows written to Bitable since the start."""
+        return sum(entry.written for entry in self.tables)
+
+    async def run(self) -> None:
+        """Flush what waits, table after table, until ``stop``."""
+        while not self._stopping.is_set():
+            for entry in self.tables:
+                if self._clock() >= entry.next_flush and entry.waiting:
+                    await self.flush(entry)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._stopping.wait(), TICK)
+
+    def stop(self) -> None:
+        """End ``run`` after the flush under way."""
+        self._stopping.set()
+
+    async def flush(self, entry: MirroredTable) -> bool:
+        """Flush one table now; a failure is kept in its status and tried again later."""
+        async with self._busy:
+            ledger = self._ledger
+            self._pace.earn(self._clock() / 1000, ledger.left, ledger.seconds_left)
+            before = ledger.used
+            try:
+                await entry.flush()
+            except (ApiFailure, TableMismatch) as error:
+                if entry.problem != str(error):
+                    logger.error("{}.{} is not mirrored now: {}", entry.plugin, entry.table.name, error)
+                entry.problem = str(error)
+                entry.next_flush = self._clock() + RETRY_AFTER
+                return False
+            finally:
+                calls = max(0, ledger.used - before)
+                self._pace.spend(calls)
+            entry.problem = ""
+            entry.last_flush = self._clock()
+            wait = self._pace.wait(ledger.left, ledger.seconds_left, max(2.0, float(calls)))
+            entry.next_flush = entry.last_flush + int(1000 * wait)
+            return True
+
+    async def flush_all(self) -> None:
+        """Flush every table now, whatever the pace; for the end of the program."""
+        for entry in self.tables:
+            if entry.waiting:
+                await self.flush(entry)

@@ -1,0 +1,53 @@
+"""How often a budget of API calls may be spent: quickly after a quiet time, evenly when much is going on.
+
+Calls the month can spare accrue steadily, up to a reserve. While the reserve is full, waiting is short; the emptier
+it is, the closer the wait comes to the rate that lasts until the month's end. It has no clock of its own.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+SHORTEST: Final = 5.0
+"""Seconds between two flushes of one table at the least."""
+LONGEST: Final = 6 * 3600.0
+RESERVE: Final = 0.01
+"""The part of the month's quota that may be saved up."""
+
+
+@dataclass(slots=True)
+class Pace:
+    """The spending of one consumer of API calls; ``share`` is its part of what the month has left."""
+
+    quota: int
+    share: float = 0.5
+    saved: float = -1.0
+    """Calls saved up, at most ``reserve``; a new pace begins with a full reserve."""
+    _last: float = 0.0
+
+    @property
+    def reserve(self) -> float:
+        """The most that can be saved up, in calls."""
+        return max(10.0, RESERVE * self.quota)
+
+    def earn(self, now: float, left: int, seconds_left: float) -> None:
+        """Let calls accrue until ``now`` (s); ``left`` calls remain for ``seconds_left`` of the month."""
+        if self.saved < 0:
+            self.saved = self.reserve
+        elif now > self._last:
+            rate = self.share * left / max(seconds_left, 3600.0)
+            self.saved = min(self.reserve, self.saved + rate * (now - self._last))
+        self._last = now
+
+    def spend(self, calls: int) -> None:
+        """``calls`` were made."""
+        self.saved = max(-self.reserve, self.saved - calls)
+
+    def wait(self, left: int, seconds_left: float, calls: float = 2.0) -> float:
+        """Seconds to let pass before the next ``calls`` are made."""
+        if left <= 0:
+            return LONGEST
+        lasting = calls * max(seconds_left, 3600.0) / (self.share * left)
+        emptiness = 1.0 - max(0.0, self.saved) / self.reserve
+        return min(LONGEST, max(SHORTEST, lasting * emptiness**2))

@@ -1,0 +1,53 @@
+"""Who people are: names from the contact API, looked up in batches, kept for 24 hours; never one call per message."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from loguru import logger
+
+from .errors import ApiFailure
+from .feishu import contact
+from .feishu.transport import Api
+from .storage.protocol import StoreHandle
+from .table import Table
+
+LIFETIME: Final = 24 * 3600 * 1000
+"""ms for which a name, or that there is none to see, is believed."""
+
+Uses = Sequence[tuple[str, Table, str]]
+"""(plugin, table, column of open_ids) of every mirrored column that shows names."""
+
+
+class People:
+    """The directory of people seen so far."""
+
+    def __init__(self, api: Api, store: StoreHandle, uses: Uses, *, clock: Callable[[], int]) -> None:
+        self._api = api
+        self._store = store
+        self._uses = uses
+        self._clock = clock
+        self.problem = ""
+
+    async def learn(self, open_ids: Sequence[str]) -> None:
+        """Look up those of ``open_ids`` whose name is unknown or old; on a failure the old names stay."""
+        now = self._clock()
+        known = self._store.people(open_ids)
+        wanted = [one for one in open_ids if one not in known or known[one][1] + LIFETIME <= now]
+        for i in range(0, len(wanted), contact.MOST_PER_CALL):
+            some = wanted[i : i + contact.MOST_PER_CALL]
+            try:
+                found = await contact.names(self._api, some)
+            except ApiFailure as error:
+                if self.problem != str(error):
+                    logger.warning("Names cannot be looked up now, rows are written without: {}", error)
+                self.problem = str(error)
+                return
+            self.problem = ""
+            names = {one: found.get(one) or known.get(one, ("", 0))[0] for one in some}
+            self._store.save_people(names, now, self._uses)
+
+    def names(self, open_ids: Sequence[str]) -> dict[str, str]:
+        """The names known, by open_id."""
+        return {one: name for one, (name, _) in self._store.people(open_ids).items() if name}

@@ -1,0 +1,193 @@
+"""What the operator decides: the environment, ``.env`` and ``plugins.toml``; it never asks the platform.
+
+Names and defaults are those users already have (docs/settings.md). The environment wins over ``.env``.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from dotenv import dotenv_values
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from .errors import ConfigurationError, Problem
+
+SANDBOX_HINT: Final = "or try it without any credentials: python -m core run --sandbox"
+
+_ADVICE: Final = {
+    "APP_ID": "copy it from the developer console, 凭证与基础信息 (Credentials & Basic Info)",
+    "APP_SECRET": "copy it from the developer console, 凭证与基础信息 (Credentials & Basic Info)",
+    "TIMEZONE": "use an IANA name such as Asia/Shanghai or Europe/Berlin",
+    "FEISHU_BASE_URL": "use https://open.feishu.cn or https://open.larksuite.com, without a path",
+}
+
+
+class Settings(BaseSettings):
+    """The kernel's settings. Secrets are never shown."""
+
+    model_config = SettingsConfigDict(extra="ignore", frozen=True, env_ignore_empty=True)
+
+    app_id: str = ""
+    app_secret: SecretStr = SecretStr("")
+    feishu_base_url: str = "https://open.feishu.cn"
+    chat_id: Annotated[tuple[str, ...], NoDecode] = ()
+    """Watched groups; empty = every group the bot is in."""
+    bitable_app_token: str = ""
+    data_dir: Path = Path("data")
+    log_dir: Path = Path("logs")
+    log_level: Literal["TRACE", "DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    plugins_file: Path = Path("plugins.toml")
+    timezone: str = "Asia/Shanghai"
+    api_monthly_quota: int = Field(10_000, ge=1)
+    """API calls a calendar month."""
+    max_retries: int | None = Field(None, ge=0)
+    """Attempts to connect before giving up; unset = never."""
+    retry_delay: float | None = Field(None, gt=0, le=86_400)
+    """Seconds between attempts; unset = growing with jitter, at most 60."""
+
+    @field_validator("chat_id", mode="before")
+    @classmethod
+    def _split(cls, value: Any) -> Any:
+        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+    @field_validator("chat_id")
+    @classmethod
+    def _chats(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        wrong = [chat for chat in value if not chat.startswith("oc_")]
+        if wrong:
+            raise ValueError(f"a group's ID starts with oc_, not {', '.join(wrong)}")
+        return value
+
+    @field_validator("timezone")
+    @classmethod
+    def _zone(cls, value: str) -> str:
+        try:
+            ZoneInfo(value)
+        except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+            raise ValueError(f"{value!r} is no time zone") from error
+        return value
+
+    @field_validator("feishu_base_url")
+    @classmethod
+    def _origin(cls, value: str) -> str:
+        value = value.rstrip("/")
+        local = value.startswith(("http://127.0.0.1", "http://localhost", "http://[::1]"))
+        if not (value.startswith("https://") or local) or value.count("/") != 2:
+            raise ValueError(f"{value!r} is no https origin (plain http only for this machine)")
+        return value
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The time zone as an object."""
+        return ZoneInfo(self.timezone)
+
+
+class PluginSettings(BaseModel):
+    """One ``[plugins.<name>]`` section."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    enabled: bool = False
+    tables: dict[str, str] = {}
+    """Bitable table IDs by table name; they win over the table's environment setting."""
+    config: dict[str, Any] = {}
+
+
+def environment(overrides: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Every name that may be set from outside: ``.env``, the environment over it, ``overrides`` over both."""
+    merged = {name: value for name, value in dotenv_values(".env").items() if value}
+    merged.update({name: value for name, value in os.environ.items() if value})
+    merged.update(overrides or {})
+    return merged
+
+
+def load_settings(env: Mapping[str, str], *, needs_credentials: bool) -> Settings:
+    """The settings in ``env``. Raises ``ConfigurationError`` with every problem."""
+    names = {name.upper(): name for name in Settings.model_fields}
+    given = {names[name]: value for name, value in env.items() if name in names}
+    problems: list[Problem] = []
+    settings: Settings | None = None
+    try:
+        settings = Settings(**given)  # type: ignore[arg-type]
+    except ValidationError as error:
+        for detail in error.errors(include_url=False, include_input=False):
+            name = str(detail["loc"][0]).upper()
+            problems.append(Problem(_origin(name), _sentence(detail["msg"]), _ADVICE.get(name, f"correct {name}")))
+    if needs_credentials:
+        problems += [
+            Problem(_origin(name), f"{name} is not set", f"{_ADVICE[name]}; {SANDBOX_HINT}")
+            for name in ("APP_ID", "APP_SECRET")
+            if not env.get(name)
+        ]
+    if problems or settings is None:
+        raise ConfigurationError(problems)
+    return settings
+
+
+def load_plugins_file(path: Path) -> dict[str, PluginSettings]:
+    """The sections of ``plugins.toml`` by plugin. Raises ``ConfigurationError`` with every problem."""
+    try:
+        document = tomllib.loads(path.read_text("utf-8"))
+    except FileNotFoundError as error:
+        raise ConfigurationError(
+            [
+                Problem(
+                    str(path),
+                    "the file does not exist",
+                    "create it, or set PLUGINS_FILE; see plugins.toml in the README",
+                )
+            ]
+        ) from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigurationError([Problem(str(path), f"is not TOML: {error}", "correct that line")]) from error
+    except OSError as error:
+        raise ConfigurationError([Problem(str(path), f"cannot be read: {error}", "check its permissions")]) from error
+    problems = [
+        Problem(str(path), f"unknown section [{name}]", "sections are named [plugins.<name>]")
+        for name in document
+        if name != "plugins"
+    ]
+    sections = document.get("plugins", {})
+    if not isinstance(sections, dict):
+        problems.append(Problem(str(path), "`plugins` is not a table", "write [plugins.<name>] sections"))
+        sections = {}
+    plugins: dict[str, PluginSettings] = {}
+    for name, section in sections.items():
+        try:
+            plugins[name] = PluginSettings.model_validate(section)
+        except ValidationError as error:
+            problems += [
+                Problem(
+                    f"{path} [plugins.{name}]", f"{_place(detail['loc'])}: {_sentence(detail['msg'])}", advice(detail)
+                )
+                for detail in error.errors(include_url=False, include_input=False)
+            ]
+    if problems:
+        raise ConfigurationError(problems)
+    return plugins
+
+
+def advice(detail: Mapping[str, Any]) -> str:
+    """What to do about one of pydantic's findings."""
+    name = _place(detail["loc"])
+    return f"remove {name}, or correct its name" if detail["type"] == "extra_forbidden" else f"correct {name}"
+
+
+def _place(location: tuple[int | str, ...]) -> str:
+    return ".".join(str(part) for part in location)
+
+
+def _sentence(message: str) -> str:
+    return message.removeprefix("Value error, ")
+
+
+def _origin(name: str) -> str:
+    if name in os.environ:
+        return f"environment variable {name}"
+    return f"setting {name} (.env)"

@@ -1,0 +1,109 @@
+"""What the program knows about itself at one moment, as plain values; it never measures anything itself."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+State = Literal["healthy", "degraded", "unhealthy", "unknown"]
+"""``healthy`` everything enabled works · ``degraded`` something is retried or parked, nothing is lost · ``unhealthy``
+events are not being received or not being stored · ``unknown`` not yet established."""
+
+Phase = Literal["starting", "connecting", "connected", "waiting", "stopped"]
+"""``connected`` only after a frame was received on the socket; ``waiting`` between two attempts."""
+
+
+PluginPhase = Literal["starting", "running", "waiting", "failed", "stopped"]
+"""``waiting`` not ready yet, tried again · ``failed`` needs a person."""
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionStatus:
+    """The long connection. Clocks are ms UTC, None where it has not happened since the start."""
+
+    phase: Phase = "starting"
+    connected_since: int | None = None
+    last_frame: int | None = None
+    last_pong: int | None = None
+    last_event: int | None = None
+    reconnects: int = 0
+    rejected: dict[str, int] = field(default_factory=dict)
+    """Frames dropped since the start, by reason."""
+    problem: str = ""
+    """Why there is no connection now, with what to do; empty while all is well."""
+
+
+@dataclass(frozen=True, slots=True)
+class JournalStatus:
+    """The journal; counts are since the start."""
+
+    head: int = 0
+    received: int = 0
+    duplicates: int = 0
+    rejected: dict[str, int] = field(default_factory=dict)
+    """Events nobody can read that are kept, by reason, since ever."""
+    problem: str = ""
+    """Why nothing can be stored now, or empty."""
+
+
+@dataclass(frozen=True, slots=True)
+class PluginStatus:
+    """One enabled plugin."""
+
+    name: str
+    summary: str
+    phase: PluginPhase
+    cursor: int = 0
+    lag: int = 0
+    """Events in the journal beyond the cursor."""
+    handled: int = 0
+    skipped: dict[str, int] = field(default_factory=dict)
+    """Events not handed to the plugin since the start, by reason."""
+    retrying: int = 0
+    attempts: int = 0
+    """Failed attempts since the start."""
+    dead: int = 0
+    problem: str = ""
+    busy_for: float = 0.0
+    """Seconds the current hook call has been running, 0 when idle."""
+
+
+@dataclass(frozen=True, slots=True)
+class TableStatus:
+    """One table that is mirrored to Bitable, or would be if its setting were given."""
+
+    plugin: str
+    name: str
+    table_id: str
+    """Empty: stored locally only."""
+    rows: int
+    waiting: int
+    """Rows that Bitable does not show as they are."""
+    last_flush: int | None = None
+    next_flush: int | None = None
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ApiStatus:
+    """Calls of the platform's API this month."""
+
+    month: str = ""
+    quota: int = 0
+    used: int = 0
+    by_name: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """Everything at once, with the verdict and its reasons."""
+
+    state: State
+    reasons: tuple[str, ...]
+    started: int
+    now: int
+    connection: ConnectionStatus
+    journal: JournalStatus
+    plugins: tuple[PluginStatus, ...]
+    tables: tuple[TableStatus, ...]
+    api: ApiStatus

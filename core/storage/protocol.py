@@ -1,0 +1,258 @@
+"""What the kernel asks of a database engine, and the promises every engine keeps.
+
+A handle belongs to the thread that opened it. Every method is one transaction: done and durable when it returns, or
+not done at all and ``StorageError`` is raised. ``tests/test_storage_contract.py`` runs against every engine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Any, NamedTuple, Protocol, Self
+
+from ..table import Row, Table
+
+Key = tuple[Any, ...]
+"""The values of a table's key columns, in their order."""
+
+
+class Record(NamedTuple):
+    """One event on its way into the journal."""
+
+    lane: int
+    key: bytes
+    """16 bytes that are the same for the same event."""
+    type: str
+    received: int
+    crc: int
+    problem: str | None
+    """Why no plugin can read it; such an event is kept but handed to nobody."""
+    body: bytes
+
+
+class Appended(NamedTuple):
+    """The outcome of an append: all of it is durable, duplicates were already."""
+
+    fresh: int
+    duplicates: int
+    head: int
+
+
+class Stored(NamedTuple):
+    """One event read back from the journal."""
+
+    seq: int
+    type: str
+    received: int
+    crc: int
+    body: bytes
+
+
+class Due(NamedTuple):
+    """An event that failed before and is to be tried again now."""
+
+    seq: int
+    attempts: int
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """An event that was not handled: tried again at ``due`` (ms), or parked as a dead letter when that is None."""
+
+    seq: int
+    attempts: int
+    error: str
+    due: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Publication:
+    """An event made by a plugin; ``event_id`` makes it single."""
+
+    type: str
+    event_id: str
+    event: Mapping[str, Any]
+
+
+@dataclass(slots=True)
+class Commit:
+    """Everything one batch of one plugin changes; it is stored whole or not at all."""
+
+    plugin: str
+    expected: int
+    """Where the cursor was when the batch was read; ``Fenced`` is raised if it is elsewhere now."""
+    cursor: int
+    now: int
+    handled: int = 0
+    rows: Mapping[Table, Mapping[Key, Row | None]] = field(default_factory=dict)
+    """Whole rows by key; None deletes."""
+    published: Sequence[Publication] = ()
+    settled: Sequence[int] = ()
+    """Events that had failed before and are done now."""
+    failures: Sequence[Failure] = ()
+
+
+class Dead(NamedTuple):
+    """A dead letter: an event that one plugin (or, with plugin ``core``, nobody) could handle."""
+
+    plugin: str
+    seq: int
+    attempts: int
+    parked: int
+    error: str
+
+
+class Consumer(NamedTuple):
+    """How far one plugin is."""
+
+    plugin: str
+    cursor: int
+    handled: int
+    retrying: int
+    dead: int
+
+
+class PendingRow(NamedTuple):
+    """A row whose Bitable record is behind."""
+
+    rowid: int
+    version: int
+    record: str | None
+    deleted: bool
+    row: Row
+
+
+class Batch(NamedTuple):
+    """Records that are being created remotely; kept until the answer is known, so that it is never sent twice anew."""
+
+    token: str
+    body: bytes
+    rows: tuple[tuple[int, int], ...]
+    """(rowid, version) in the order of the request."""
+
+
+class JournalHandle(Protocol):
+    """The append-only log of everything received."""
+
+    def append(self, records: Sequence[Record]) -> Appended:
+        """Store ``records``; an event whose key is there already is dropped as a duplicate."""
+
+    def read_after(self, after: int, types: Sequence[str], limit: int) -> tuple[list[Stored], int]:
+        """At most ``limit`` readable events of ``types`` beyond ``after``, and the position they reach up to."""
+
+    def fetch(self, seq: int) -> Stored | None:
+        """One event, or None when it is no longer kept."""
+
+    def head(self) -> int:
+        """The last position, 0 when empty."""
+
+    def rejected(self) -> dict[str, int]:
+        """How many events nobody can read, by reason."""
+
+    def unreadable(self) -> list[Dead]:
+        """The events nobody can read, newest first, at most 1000."""
+
+    def close(self) -> None: ...
+
+
+class StoreHandle(Protocol):
+    """Plugins' tables, cursors, dead letters, what is waiting to be mirrored, and the kernel's own notes."""
+
+    def prepare(self, plugin: str, tables: Sequence[Table]) -> None:
+        """Make or extend the local tables of ``plugin``. Raises ``StorageError`` when a key changed."""
+
+    def cursor(self, plugin: str, start: int) -> int:
+        """Where ``plugin`` goes on; ``start`` when it never ran."""
+
+    def due(self, plugin: str, now: int, limit: int) -> list[Due]:
+        """Failed events whose time has come."""
+
+    def next_due(self, plugin: str) -> int | None:
+        """When the next failed event is to be tried (ms), or None."""
+
+    def get(self, plugin: str, table: Table, key: Key) -> Row | None: ...
+
+    def find(self, plugin: str, table: Table, where: Mapping[str, Any]) -> list[Row]:
+        """Rows whose columns equal ``where``, in key order."""
+
+    def scan(self, plugin: str, table: Table) -> Iterator[Row]:
+        """Every row in key order; one read transaction."""
+
+    def top(self, plugin: str, table: Table, count: int) -> list[Row]:
+        """The first ``count`` rows by the table's ``ranked_by``."""
+
+    def commit(self, commit: Commit) -> None:
+        """Store a batch: rows, publications, failures and the cursor, all or nothing."""
+
+    def consumers(self) -> list[Consumer]: ...
+
+    def dead(self, plugin: str | None = None) -> list[Dead]: ...
+
+    def publications(self, limit: int) -> list[tuple[int, Publication]]:
+        """Published events that are not in the journal yet, oldest first."""
+
+    def relayed(self, ids: Sequence[int]) -> None:
+        """These publications are in the journal now."""
+
+    def pending(self, plugin: str, table: Table, limit: int) -> list[PendingRow]:
+        """Rows that Bitable does not show as they are."""
+
+    def count_pending(self, plugin: str, table: Table) -> tuple[int, int]:
+        """(rows waiting, rows in all)."""
+
+    def batch(self, plugin: str, table: Table) -> Batch | None:
+        """The creation under way, if any."""
+
+    def begin_batch(self, plugin: str, table: Table, batch: Batch) -> None: ...
+
+    def end_batch(self, plugin: str, table: Table, batch: Batch, records: Sequence[str] | None) -> None:
+        """The batch's rows exist as ``records``; with None the batch is given up and its rows wait again."""
+
+    def settle(
+        self, plugin: str, table: Table, updated: Sequence[tuple[int, int]] = (), deleted: Sequence[int] = ()
+    ) -> None:
+        """Rows (rowid, version) are in Bitable as they were at that version; the records of ``deleted`` are gone."""
+
+    def forget_records(self, plugin: str, table: Table, records: Sequence[str] | None) -> None:
+        """These records (None = all) are gone in Bitable; their rows are to be created again."""
+
+    def adopt(self, plugin: str, table: Table, rows: Sequence[tuple[str, Row]]) -> int:
+        """Take over (record id, row) found in Bitable: unknown keys become rows, known ones learn their record."""
+
+    def note(self, name: str) -> str | None:
+        """A small fact the kernel keeps, by name."""
+
+    def set_note(self, name: str, value: str) -> None: ...
+
+    def people(self, open_ids: Sequence[str]) -> dict[str, tuple[str, int]]:
+        """(name, looked up at, ms) of those known."""
+
+    def all_people(self) -> dict[str, str]:
+        """Every name known, by open_id."""
+
+    def save_people(self, names: Mapping[str, str], now: int, uses: Sequence[tuple[str, Table, str]]) -> None:
+        """Keep names; where one changed, rows of ``uses`` (plugin, table, column) that show it wait to be mirrored."""
+
+    def count_call(self, month: str, name: str) -> None: ...
+
+    def calls(self, month: str) -> dict[str, int]:
+        """Calls of ``month`` (``YYYY-MM``) by API name."""
+
+    def close(self) -> None: ...
+
+
+class Engine(Protocol):
+    """A database engine. Handles are for the calling thread only."""
+
+    def journal(self) -> JournalHandle: ...
+
+    def store(self) -> StoreHandle: ...
+
+    def close(self) -> None: ...
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...

@@ -1,0 +1,96 @@
+"""The SQL of what the mirror needs: which rows Bitable does not show yet, and which record is whose."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Sequence
+
+import orjson
+
+from ..table import Row, Table
+from .protocol import Batch, PendingRow
+from .sqlite import SqliteHandle
+from .sqlite_tables import Layouts
+
+
+class SqliteMirrorSide(SqliteHandle):
+    """The part of ``SqliteStore`` that the mirror uses."""
+
+    def __init__(self, database: sqlite3.Connection, writing: threading.Lock) -> None:
+        super().__init__(database, writing)
+        self.layout = Layouts()
+
+    def pending(self, plugin: str, table: Table, limit: int) -> list[PendingRow]:
+        layout = self.layout(plugin, table)
+        rows = self.read(
+            f"SELECT _id, _version, _record, _deleted, {', '.join(layout.columns)} FROM {layout.name}"
+            " WHERE _mirrored < _version LIMIT ?",
+            (limit,),
+        )
+        return [PendingRow(row[0], row[1], row[2], bool(row[3]), layout.row(row[4:])) for row in rows]
+
+    def count_pending(self, plugin: str, table: Table) -> tuple[int, int]:
+        name = self.layout(plugin, table).name
+        ((waiting,),) = self.read(f"SELECT count(*) FROM {name} WHERE _mirrored < _version")
+        ((total,),) = self.read(f"SELECT count(*) FROM {name} WHERE _deleted = 0")
+        return waiting, total
+
+    def batch(self, plugin: str, table: Table) -> Batch | None:
+        rows = self.read("SELECT token, body, targets FROM batch WHERE plugin = ? AND tbl = ?", (plugin, table.name))
+        if not rows:
+            return None
+        token, body, targets = rows[0]
+        return Batch(token, body, tuple((rowid, version) for rowid, version in orjson.loads(targets)))
+
+    def begin_batch(self, plugin: str, table: Table, batch: Batch) -> None:
+        with self.write() as database:
+            database.execute(
+                "INSERT INTO batch VALUES (?,?,?,?,?)",
+                (plugin, table.name, batch.token, batch.body, orjson.dumps(batch.rows).decode()),
+            )
+
+    def end_batch(self, plugin: str, table: Table, batch: Batch, records: Sequence[str] | None) -> None:
+        name = self.layout(plugin, table).name
+        with self.write() as database:
+            if records is not None:
+                database.executemany(
+                    f"UPDATE {name} SET _record = ?, _mirrored = max(_mirrored, ?) WHERE _id = ?",
+                    ((record, version, rowid) for record, (rowid, version) in zip(records, batch.rows, strict=True)),
+                )
+            database.execute("DELETE FROM batch WHERE plugin = ? AND tbl = ?", (plugin, table.name))
+
+    def settle(
+        self, plugin: str, table: Table, updated: Sequence[tuple[int, int]] = (), deleted: Sequence[int] = ()
+    ) -> None:
+        name = self.layout(plugin, table).name
+        with self.write() as database:
+            database.executemany(
+                f"UPDATE {name} SET _mirrored = max(_mirrored, ?) WHERE _id = ?",
+                ((version, rowid) for rowid, version in updated),
+            )
+            gone = [(rowid,) for rowid in deleted]
+            database.executemany(f"DELETE FROM {name} WHERE _id = ? AND _deleted = 1", gone)
+            # What is left of them was made anew meanwhile: its old record is gone, it waits for a new one.
+            database.executemany(f"UPDATE {name} SET _record = NULL, _mirrored = 0 WHERE _id = ?", gone)
+
+    def forget_records(self, plugin: str, table: Table, records: Sequence[str] | None) -> None:
+        reset = f"UPDATE {self.layout(plugin, table).name} SET _record = NULL, _mirrored = 0"
+        with self.write() as database:
+            if records is None:
+                database.execute(reset)
+                database.execute("DELETE FROM batch WHERE plugin = ? AND tbl = ?", (plugin, table.name))
+            else:
+                database.executemany(f"{reset} WHERE _record = ?", ((record,) for record in records))
+
+    def adopt(self, plugin: str, table: Table, rows: Sequence[tuple[str, Row]]) -> int:
+        layout = self.layout(plugin, table)
+        insert = (
+            f"INSERT INTO {layout.name} ({', '.join(layout.columns)}, _record, _mirrored)"
+            f" VALUES ({','.join('?' * len(layout.columns))}, ?, 1)"
+            f" ON CONFLICT({', '.join(table.key)}) DO UPDATE SET _record = excluded._record WHERE _record IS NULL"
+        )
+        with self.write() as database:
+            before = database.total_changes
+            database.executemany(insert, ((*layout.values(row), record) for record, row in rows))
+            return database.total_changes - before

@@ -1,0 +1,192 @@
+"""The SQL of the store in SQLite: commits, cursors, dead letters, people and the call ledger.
+
+What concerns the mirror stands in ``sqlite_mirror``.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final
+
+import orjson
+
+from ..errors import Fenced, StorageError
+from ..table import Row, Table
+from .protocol import Commit, Consumer, Dead, Due, Failure, Key, Publication
+from .sqlite_mirror import SqliteMirrorSide
+
+SCHEMA: Final = """
+CREATE TABLE IF NOT EXISTS consumer (
+  plugin TEXT PRIMARY KEY, cursor INTEGER NOT NULL, handled INTEGER NOT NULL DEFAULT 0
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS retry (
+  plugin TEXT NOT NULL, seq INTEGER NOT NULL, attempts INTEGER NOT NULL, due INTEGER NOT NULL, error TEXT NOT NULL,
+  PRIMARY KEY (plugin, seq)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS dead (
+  plugin TEXT NOT NULL, seq INTEGER NOT NULL, attempts INTEGER NOT NULL, parked INTEGER NOT NULL, error TEXT NOT NULL,
+  PRIMARY KEY (plugin, seq)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS published (
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  plugin TEXT NOT NULL, type TEXT NOT NULL, event_id TEXT NOT NULL, event BLOB NOT NULL
+);
+CREATE TABLE IF NOT EXISTS person (
+  open_id TEXT PRIMARY KEY, name TEXT NOT NULL, fetched INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS api_call (
+  month TEXT NOT NULL, name TEXT NOT NULL, calls INTEGER NOT NULL, PRIMARY KEY (month, name)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS batch (
+  plugin TEXT NOT NULL, tbl TEXT NOT NULL, token TEXT NOT NULL, body BLOB NOT NULL, targets TEXT NOT NULL,
+  PRIMARY KEY (plugin, tbl)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS note (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+"""
+
+
+class SqliteStore(SqliteMirrorSide):
+    """One thread's handle on ``store.db``."""
+
+    def prepare(self, plugin: str, tables: Sequence[Table]) -> None:
+        with self.write() as database:
+            for table in tables:
+                self.layout(plugin, table).prepare(database)
+
+    def cursor(self, plugin: str, start: int) -> int:
+        with self.write() as database:
+            database.execute("INSERT OR IGNORE INTO consumer(plugin, cursor) VALUES (?,?)", (plugin, start))
+            (cursor,) = database.execute("SELECT cursor FROM consumer WHERE plugin = ?", (plugin,)).fetchone()
+        return int(cursor)
+
+    def due(self, plugin: str, now: int, limit: int) -> list[Due]:
+        rows = self.read(
+            "SELECT seq, attempts FROM retry WHERE plugin = ? AND due <= ? ORDER BY seq LIMIT ?", (plugin, now, limit)
+        )
+        return [Due(*row) for row in rows]
+
+    def next_due(self, plugin: str) -> int | None:
+        ((due,),) = self.read("SELECT min(due) FROM retry WHERE plugin = ?", (plugin,))
+        return None if due is None else int(due)
+
+    def get(self, plugin: str, table: Table, key: Key) -> Row | None:
+        layout = self.layout(plugin, table)
+        rows = self.read(layout.get, key)
+        return layout.row(rows[0]) if rows else None
+
+    def find(self, plugin: str, table: Table, where: Mapping[str, Any]) -> list[Row]:
+        layout = self.layout(plugin, table)
+        return [layout.row(values) for values in self.read(layout.find(where), tuple(where.values()))]
+
+    def scan(self, plugin: str, table: Table) -> Iterator[Row]:
+        layout = self.layout(plugin, table)
+        try:
+            for values in self._database.execute(layout.scan):
+                yield layout.row(values)
+        except sqlite3.Error as error:
+            raise StorageError(f"SQLite: {error}") from error
+
+    def top(self, plugin: str, table: Table, count: int) -> list[Row]:
+        layout = self.layout(plugin, table)
+        return [layout.row(values) for values in self.read(layout.top, (count,))]
+
+    def commit(self, commit: Commit) -> None:
+        with self.write() as database:
+            moved = database.execute(
+                "UPDATE consumer SET cursor = ?, handled = handled + ? WHERE plugin = ? AND cursor = ?",
+                (commit.cursor, commit.handled, commit.plugin, commit.expected),
+            )
+            if moved.rowcount != 1:
+                raise Fenced(f"the cursor of {commit.plugin} is no longer at {commit.expected}")
+            for table, rows in commit.rows.items():
+                layout = self.layout(commit.plugin, table)
+                database.executemany(layout.upsert, (layout.values(row) for row in rows.values() if row is not None))
+                database.executemany(layout.delete, (key for key, row in rows.items() if row is None))
+            database.executemany(
+                "INSERT INTO published(plugin, type, event_id, event) VALUES (?,?,?,?)",
+                ((commit.plugin, p.type, p.event_id, orjson.dumps(p.event)) for p in commit.published),
+            )
+            database.executemany(
+                "DELETE FROM retry WHERE plugin = ? AND seq = ?", ((commit.plugin, seq) for seq in commit.settled)
+            )
+            for failure in commit.failures:
+                _keep(database, commit.plugin, commit.now, failure)
+
+    def consumers(self) -> list[Consumer]:
+        rows = self.read(
+            "SELECT plugin, cursor, handled, (SELECT count(*) FROM retry r WHERE r.plugin = c.plugin),"
+            " (SELECT count(*) FROM dead d WHERE d.plugin = c.plugin) FROM consumer c ORDER BY plugin"
+        )
+        return [Consumer(*row) for row in rows]
+
+    def dead(self, plugin: str | None = None) -> list[Dead]:
+        rows = self.read(
+            "SELECT plugin, seq, attempts, parked, error FROM dead WHERE ? IS NULL OR plugin = ? ORDER BY parked, seq",
+            (plugin, plugin),
+        )
+        return [Dead(*row) for row in rows]
+
+    def publications(self, limit: int) -> list[tuple[int, Publication]]:
+        rows = self.read("SELECT id, type, event_id, event FROM published ORDER BY id LIMIT ?", (limit,))
+        return [(row[0], Publication(row[1], row[2], orjson.loads(row[3]))) for row in rows]
+
+    def relayed(self, ids: Sequence[int]) -> None:
+        with self.write() as database:
+            database.executemany("DELETE FROM published WHERE id = ?", ((entry,) for entry in ids))
+
+    def note(self, name: str) -> str | None:
+        rows = self.read("SELECT value FROM note WHERE name = ?", (name,))
+        return rows[0][0] if rows else None
+
+    def set_note(self, name: str, value: str) -> None:
+        with self.write() as database:
+            database.execute("INSERT OR REPLACE INTO note VALUES (?,?)", (name, value))
+
+    def people(self, open_ids: Sequence[str]) -> dict[str, tuple[str, int]]:
+        known: dict[str, tuple[str, int]] = {}
+        for i in range(0, len(open_ids), 500):
+            some = open_ids[i : i + 500]
+            marks = ",".join("?" * len(some))
+            for row in self.read(f"SELECT open_id, name, fetched FROM person WHERE open_id IN ({marks})", tuple(some)):
+                known[row[0]] = (row[1], row[2])
+        return known
+
+    def all_people(self) -> dict[str, str]:
+        return dict(self.read("SELECT open_id, name FROM person WHERE name != ''"))
+
+    def save_people(self, names: Mapping[str, str], now: int, uses: Sequence[tuple[str, Table, str]]) -> None:
+        before = self.people(list(names))
+        changed = [(who,) for who, name in names.items() if before.get(who, ("", 0))[0] != name]
+        with self.write() as database:
+            database.executemany(
+                "INSERT OR REPLACE INTO person VALUES (?,?,?)", ((w, n, now) for w, n in names.items())
+            )
+            for plugin, table, column in uses:
+                name = self.layout(plugin, table).name
+                database.executemany(
+                    f"UPDATE {name} SET _version = _version + 1 WHERE {column} = ? AND _mirrored = _version", changed
+                )
+
+    def count_call(self, month: str, name: str) -> None:
+        with self.write() as database:
+            database.execute(
+                "INSERT INTO api_call VALUES (?,?,1) ON CONFLICT(month, name) DO UPDATE SET calls = calls + 1",
+                (month, name),
+            )
+
+    def calls(self, month: str) -> dict[str, int]:
+        return dict(self.read("SELECT name, calls FROM api_call WHERE month = ? ORDER BY calls DESC, name", (month,)))
+
+
+def _keep(database: sqlite3.Connection, plugin: str, now: int, failure: Failure) -> None:
+    if failure.due is not None:
+        database.execute(
+            "INSERT OR REPLACE INTO retry VALUES (?,?,?,?,?)",
+            (plugin, failure.seq, failure.attempts, failure.due, failure.error),
+        )
+        return
+    database.execute("DELETE FROM retry WHERE plugin = ? AND seq = ?", (plugin, failure.seq))
+    database.execute(
+        "INSERT OR REPLACE INTO dead VALUES (?,?,?,?,?)", (plugin, failure.seq, failure.attempts, now, failure.error)
+    )

@@ -1,0 +1,143 @@
+"""How a declared table is laid out in SQLite: names, columns, statements and the conversion of rows."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Sequence
+from typing import Any, Final
+
+import orjson
+
+from ..errors import StorageError
+from ..table import Json, Number, Row, Table, Text, Timestamp
+from .protocol import Key
+
+TRACKED: Final = """
+  _id INTEGER PRIMARY KEY,
+  _version INTEGER NOT NULL DEFAULT 1,   -- goes up with every change
+  _mirrored INTEGER NOT NULL DEFAULT 0,  -- the version Bitable shows
+  _record TEXT,                          -- the Bitable record, once it exists
+  _deleted INTEGER NOT NULL DEFAULT 0    -- deleted here, not yet there
+"""
+
+
+class Layout:
+    """The statements of one table of one plugin."""
+
+    def __init__(self, plugin: str, table: Table) -> None:
+        self.table = table
+        self.tracked = bool(table.setting)
+        self.name = f'"{plugin}.{table.name}"'
+        self._index = f"{plugin}.{table.name}"
+        self.columns = [column.name for column in table.stored]
+        self._json = [i for i, column in enumerate(table.stored) if isinstance(column, Json)]
+        columns = ", ".join(self.columns)
+        where = " AND ".join(f"{name} = ?" for name in table.key)
+        alive = " AND _deleted = 0" if self.tracked else ""
+        others = [name for name in self.columns if name not in table.key]
+        changes = [f"{name} = excluded.{name}" for name in others]
+        if self.tracked:
+            changes += ["_version = _version + 1", "_deleted = 0"]
+        self.get = f"SELECT {columns} FROM {self.name} WHERE {where}{alive}"
+        self.scan = f"SELECT {columns} FROM {self.name} WHERE 1{alive} ORDER BY {', '.join(table.key)}"
+        order = ", ".join(f"{name} DESC" for name in table.ranked_by) or ", ".join(table.key)
+        self.top = f"SELECT {columns} FROM {self.name} WHERE 1{alive} ORDER BY {order} LIMIT ?"
+        self.upsert = (
+            f"INSERT INTO {self.name} ({columns}) VALUES ({','.join('?' * len(self.columns))}) ON CONFLICT"
+            f"({', '.join(table.key)}) DO " + (f"UPDATE SET {', '.join(changes)}" if changes else "NOTHING")
+        )
+        self.delete = (
+            f"UPDATE {self.name} SET _deleted = 1, _version = _version + 1 WHERE {where}"
+            if self.tracked
+            else f"DELETE FROM {self.name} WHERE {where}"
+        )
+
+    def find(self, columns: Iterable[str]) -> str:
+        """The query for rows whose ``columns`` equal parameters."""
+        where = " AND ".join(f"{name} = ?" for name in columns)
+        alive = " AND _deleted = 0" if self.tracked else ""
+        order = ", ".join(self.table.key)
+        return f"SELECT {', '.join(self.columns)} FROM {self.name} WHERE {where}{alive} ORDER BY {order}"
+
+    def values(self, row: Row) -> tuple[Any, ...]:
+        """A row as SQL parameters."""
+        values = [row[name] for name in self.columns]
+        for i in self._json:
+            values[i] = None if values[i] is None else orjson.dumps(values[i]).decode()
+        return tuple(values)
+
+    def row(self, values: Sequence[Any]) -> Row:
+        """A row from its SQL values."""
+        row = dict(zip(self.columns, values, strict=True))
+        for i in self._json:
+            if values[i] is not None:
+                row[self.columns[i]] = orjson.loads(values[i])
+        return row
+
+    def key(self, row: Row) -> Key:
+        """The key of a row."""
+        return tuple(row[name] for name in self.table.key)
+
+    def prepare(self, database: sqlite3.Connection) -> None:
+        """Make the table, or add the columns it does not have yet. Raises ``StorageError`` when the key changed."""
+        declared = {column.name: _declaration(column) for column in self.table.stored}
+        present = database.execute(f"PRAGMA table_info({self.name})").fetchall()
+        if not present:
+            parts = [f"{name} {declaration}" for name, declaration in declared.items()]
+            parts += [TRACKED] if self.tracked else []
+            parts += [f"PRIMARY KEY ({', '.join(self.table.key)})"] if not self.tracked else []
+            parts += [f"UNIQUE ({', '.join(self.table.key)})"] if self.tracked else []
+            without = "" if self.tracked else " WITHOUT ROWID"
+            database.execute(f"CREATE TABLE {self.name} ({', '.join(parts)}){without}")
+        else:
+            self._same_key(database)
+            names = {row[1] for row in present}
+            if self.tracked != ("_version" in names):
+                raise StorageError(f"table {self._index}: a private table cannot become a mirrored one, nor back")
+            for name, declaration in declared.items():
+                if name not in names:
+                    database.execute(f"ALTER TABLE {self.name} ADD COLUMN {name} {declaration}")
+        if self.tracked:
+            database.execute(
+                f'CREATE INDEX IF NOT EXISTS "{self._index}.pending" ON {self.name}(_mirrored)'
+                " WHERE _mirrored < _version"
+            )
+            database.execute(f"DELETE FROM {self.name} WHERE _deleted = 1 AND _record IS NULL AND _mirrored = 0")
+        for index in self.table.indexes:
+            database.execute(
+                f'CREATE INDEX IF NOT EXISTS "{self._index}.{"_".join(index)}" ON {self.name}({", ".join(index)})'
+            )
+
+    def _same_key(self, database: sqlite3.Connection) -> None:
+        for _, index, unique, origin, *_rest in database.execute(f"PRAGMA index_list({self.name})").fetchall():
+            if unique and origin == ("u" if self.tracked else "pk"):
+                key = tuple(row[2] for row in database.execute(f'PRAGMA index_info("{index}")').fetchall())
+                if key != self.table.key:
+                    raise StorageError(f"table {self._index}: its key was {key} and cannot become {self.table.key}")
+
+
+def _declaration(column: object) -> str:
+    match column:
+        case Text():
+            return "TEXT NOT NULL DEFAULT ''"
+        case Number(places=0):
+            return "INTEGER NOT NULL DEFAULT 0"
+        case Number():
+            return "REAL NOT NULL DEFAULT 0"
+        case Timestamp():
+            return "INTEGER"
+        case _:
+            return "TEXT"
+
+
+class Layouts:
+    """The layout of every table asked for, made once."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[str, Table], Layout] = {}
+
+    def __call__(self, plugin: str, table: Table) -> Layout:
+        layout = self._known.get((plugin, table))
+        if layout is None:
+            layout = self._known[plugin, table] = Layout(plugin, table)
+        return layout

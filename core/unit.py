@@ -1,0 +1,69 @@
+"""The unit of work: what a batch of events wants written, collected in memory; it never writes itself.
+
+Reads see the writes collected so far. A mark before each event lets the writes of a failed one vanish.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from .storage.protocol import Key, Publication, StoreHandle
+from .table import Row, Table
+
+_ABSENT: Any = object()
+
+
+class Unit:
+    """The collected writes of one plugin since its last commit."""
+
+    def __init__(self, plugin: str, store: StoreHandle) -> None:
+        self._plugin = plugin
+        self._store = store
+        self._seen: dict[Table, dict[Key, Row | None]] = {}
+        self._undo: list[tuple[Table, Key, Row | None]] = []
+        self.rows: dict[Table, dict[Key, Row | None]] = {}
+        self.published: list[Publication] = []
+
+    def get(self, table: Table, key: Key) -> Row | None:
+        """The row as it will be; do not change it in place."""
+        row = self.rows.get(table, {}).get(key, _ABSENT)
+        if row is not _ABSENT:
+            return row  # type: ignore[no-any-return]
+        seen = self._seen.setdefault(table, {})
+        if key not in seen:
+            seen[key] = self._store.get(self._plugin, table, key)
+        return seen[key]
+
+    def find(self, table: Table, where: Mapping[str, Any]) -> list[Row]:
+        """Rows whose columns equal ``where``, in key order."""
+        key_of = table.key
+        changed = self.rows.get(table, {})
+        found = {tuple(row[name] for name in key_of): row for row in self._store.find(self._plugin, table, where)}
+        for key, row in changed.items():
+            if row is not None and all(row[name] == value for name, value in where.items()):
+                found[key] = row
+            else:
+                found.pop(key, None)
+        return [found[key] for key in sorted(found)]
+
+    def put(self, table: Table, key: Key, row: Row | None) -> None:
+        """Replace the whole row; None deletes it."""
+        rows = self.rows.setdefault(table, {})
+        self._undo.append((table, key, rows.get(key, _ABSENT)))
+        rows[key] = row
+
+    def mark(self) -> tuple[int, int]:
+        """Where we are, for ``back_to``."""
+        return len(self._undo), len(self.published)
+
+    def back_to(self, mark: tuple[int, int]) -> None:
+        """Forget everything collected since ``mark``."""
+        undo, published = mark
+        while len(self._undo) > undo:
+            table, key, row = self._undo.pop()
+            if row is _ABSENT:
+                del self.rows[table][key]
+            else:
+                self.rows[table][key] = row
+        del self.published[published:]

@@ -1,0 +1,59 @@
+"""What the state of the program means to an operator: one word and its reasons, a pure rule over ``Status`` parts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from .status import ApiStatus, ConnectionStatus, JournalStatus, PluginStatus, State, TableStatus
+
+LONG_CALL: Final = 30.0
+"""Seconds after which a hook that has not returned is reported."""
+
+
+def verdict(
+    connection: ConnectionStatus,
+    journal: JournalStatus,
+    plugins: Sequence[PluginStatus],
+    tables: Sequence[TableStatus],
+    api: ApiStatus,
+) -> tuple[State, tuple[str, ...]]:
+    """The state, and what an operator should know about it."""
+    blocking = _blocking(connection, journal)
+    lasting = [*_plugins(plugins), *_tables(tables)]
+    if api.quota and api.used >= api.quota:
+        lasting.append(f"all {api.quota} API calls of {api.month} are used; tables are written again next month")
+    if blocking:
+        return "unhealthy", (*blocking, *lasting)
+    if connection.phase != "connected":
+        return "unknown", ("no frame was received yet", *lasting)
+    return ("degraded" if lasting else "healthy"), tuple(lasting)
+
+
+def _blocking(connection: ConnectionStatus, journal: JournalStatus) -> list[str]:
+    reasons = []
+    if journal.problem:
+        reasons.append(f"events cannot be stored: {journal.problem}")
+    if connection.phase == "stopped":
+        reasons.append(f"the connection is stopped{f': {connection.problem}' if connection.problem else ''}")
+    elif connection.phase != "connected" and connection.problem:
+        reasons.append(f"events are not being received: {connection.problem}")
+    return reasons
+
+
+def _plugins(plugins: Sequence[PluginStatus]) -> list[str]:
+    reasons = []
+    for plugin in plugins:
+        if plugin.phase in ("failed", "waiting") or (plugin.problem and plugin.phase == "running"):
+            reasons.append(f"plugin {plugin.name} is {plugin.phase}: {plugin.problem}")
+        if plugin.busy_for > LONG_CALL:
+            reasons.append(f"plugin {plugin.name} has been busy with one event for {plugin.busy_for:.0f} s")
+        if plugin.retrying:
+            reasons.append(f"plugin {plugin.name} retries {plugin.retrying} events")
+        if plugin.dead:
+            reasons.append(f"plugin {plugin.name} has {plugin.dead} dead letters")
+    return reasons
+
+
+def _tables(tables: Sequence[TableStatus]) -> list[str]:
+    return [f"table {table.plugin}.{table.name}: {table.problem}" for table in tables if table.problem]
