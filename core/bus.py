@@ -26,10 +26,12 @@ from .plugins import Plugin
 from .status import PluginPhase, PluginStatus, Status
 from .storage.protocol import Commit, Consumer, Engine, Failure, JournalHandle, Stored, StoreHandle
 
-BATCH: Final = 200
+BATCH: Final = 500
 MOST_ATTEMPTS: Final = 8
 HOOK_TIMEOUT: Final = 30.0
 SHUTDOWN_TIMEOUT: Final = 10.0
+WATCH: Final = 0.25
+"""Seconds between two looks at whether a hook call takes too long."""
 POLL: Final = 1.0
 """Seconds after which a consumer looks by itself, should a wake-up ever be lost."""
 
@@ -81,6 +83,8 @@ class PluginConsumer:
         self._attempts = 0
         self._skipped: dict[str, int] = {}
         self._calling_since: float | None = None
+        self._call_timeout = hook_timeout
+        self._timed_out = False
         self._idle_at = -1
 
     def start(self) -> None:
@@ -134,7 +138,7 @@ class PluginConsumer:
     def _run(self) -> None:
         asyncio.set_event_loop(self._loop)
         try:
-            self._loop.run_until_complete(self._consume())
+            self._loop.run_until_complete(self._watched())
             self._phase = "stopped"
         except BaseException as error:  # Whatever a plugin's tasks raise ends this consumer and nothing else.
             self._fail(error)
@@ -145,6 +149,14 @@ class PluginConsumer:
         self._phase = "failed"
         self._problem = f"{type(error).__name__}: {error}"
         self._log.opt(exception=error).error("Plugin {} ended: {}", self.plugin.name, self._problem)
+
+    async def _watched(self) -> None:
+        consuming = asyncio.create_task(self._consume())
+        watching = asyncio.create_task(self._watch_calls(consuming))
+        try:
+            await consuming
+        finally:
+            watching.cancel()
 
     async def _consume(self) -> None:
         store, journal = self._engine.store(), self._engine.journal()
@@ -268,8 +280,9 @@ class PluginConsumer:
         return None
 
     def _unwatched(self, event: Event) -> bool:
-        private = isinstance(event, Message) and not event.in_group
-        if not self._chats or not event.chat_id or private or event.chat_id in self._chats:
+        if not self._chats or not event.chat_id or event.chat_id in self._chats:
+            return False
+        if isinstance(event, Message) and not event.in_group:
             return False
         self._skipped["group not in CHAT_ID"] = self._skipped.get("group not in CHAT_ID", 0) + 1
         return True
@@ -314,17 +327,31 @@ class PluginConsumer:
         if unit.published:
             self._on_published()
 
-    async def _call(self, name: str, context: Context[Any], timeout: float, **event: Event) -> None:
+    async def _call(self, name: str, context: Context[Any], timeout: float, **event: Any) -> None:
         hook = self.plugin.hooks.get(name)
         if hook is None:
             return
-        given: dict[str, Any] = {"ctx": context, **event}
+        event["ctx"] = context
         self._calling_since = time.monotonic()
+        self._call_timeout = timeout
         try:
-            async with asyncio.timeout(timeout):
-                await hook.call(**{argument: given[argument] for argument in hook.arguments})
+            await hook.call(**{argument: event[argument] for argument in hook.arguments})
+        except asyncio.CancelledError as error:
+            if self._timed_out:
+                self._timed_out = False
+                raise TimeoutError(f"{name} did not return within {timeout:g} s") from error
+            raise
         finally:
             self._calling_since = None
+
+    async def _watch_calls(self, consuming: asyncio.Task[None]) -> None:
+        """Cancel a hook call that takes too long; one timer for all calls, as a timer per event costs too much."""
+        while True:
+            await asyncio.sleep(WATCH)
+            since = self._calling_since
+            if since is not None and not self._timed_out and time.monotonic() - since > self._call_timeout:
+                self._timed_out = True
+                consuming.cancel()
 
     async def _shut_down(self, context: Context[Any], store: StoreHandle) -> None:
         context.begin()

@@ -74,17 +74,18 @@ class TableView:
         return key
 
     def _changed(self, key: tuple[Any, ...], values: Mapping[str, Any]) -> Row:
-        if not values.keys() <= self._table.by_name.keys():
-            unknown = ", ".join(sorted(values.keys() - self._table.by_name.keys()))
-            raise Undeclared(
-                f"{self._plugin}: table {self._table.name!r} declares no column {unknown}; add it to columns"
-            )
+        for name in values:
+            if name not in self._table.changeable:
+                raise Undeclared(
+                    f"{self._plugin}: table {self._table.name!r} has no column {name} that can be changed; "
+                    "declare it in columns=(…), and do not change the key"
+                )
         before = self._unit.get(self._table, key)
-        row = (
-            dict(before)
-            if before is not None
-            else {**self._table.blank, **dict(zip(self._table.key, key, strict=True))}
-        )
+        if before is not None:
+            row = before.copy()
+        else:
+            row = self._table.blank.copy()
+            row.update(zip(self._table.key, key, strict=True))
         self._unit.put(self._table, key, row)
         return row
 

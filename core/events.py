@@ -7,6 +7,7 @@ the event's natural key: what makes two deliveries the same event (FEISHU.md §1
 from __future__ import annotations
 
 import zlib
+from operator import itemgetter
 from typing import Any, ClassVar, Final, NoReturn
 
 import orjson
@@ -21,6 +22,11 @@ READ: Final = "im.message.message_read_v1"
 REACTION_ADDED: Final = "im.message.reaction.created_v1"
 REACTION_REMOVED: Final = "im.message.reaction.deleted_v1"
 CARD_ACTION: Final = "card.action.trigger"
+
+
+_MESSAGE_NAMES: Final = ("message_id", "chat_id", "chat_type", "message_type", "create_time", "content")
+_MESSAGE_FIELDS: Final = frozenset(_MESSAGE_NAMES)
+_MESSAGE: Final = itemgetter(*_MESSAGE_NAMES)
 
 
 class Person:
@@ -118,15 +124,16 @@ class Message(Event):
         message = _object(event, "message")
         sender = _object(event, "sender")
         self.message = message
-        self.id = _text(message, "message_id")
+        values = _MESSAGE(message) if message.keys() >= _MESSAGE_FIELDS else _missing_of(_MESSAGE_FIELDS, message)
+        for name, value in zip(_MESSAGE_NAMES, values, strict=True):
+            if value.__class__ is not str or not value:
+                _missing(name)
+        self.id, self.chat_id, self.chat_type, self.message_type, _, _ = values
         self.key = f"message:{self.id}"
-        self.chat_id = _text(message, "chat_id")
-        self.chat_type = _text(message, "chat_type")
-        self.message_type = _text(message, "message_type")
         self.create_time = _milliseconds(message, "create_time")
-        self.update_time = _milliseconds(message, "update_time") if message.get("update_time") else self.create_time
-        if not isinstance(message.get("content"), str):
-            _missing("message.content")
+        updated = message.get("update_time")
+        same = not updated or updated == message["create_time"]
+        self.update_time = self.create_time if same else _milliseconds(message, "update_time")
         self.root_id = _optional(message, "root_id")
         self.parent_id = _optional(message, "parent_id")
         self.thread_id = _optional(message, "thread_id")
@@ -247,6 +254,10 @@ def envelope(event_type: str, event_id: str, event: dict[str, Any]) -> bytes:
 
 def _missing(name: str) -> NoReturn:
     raise Malformed(f"{name} is missing or of the wrong type")
+
+
+def _missing_of(names: frozenset[str], parent: dict[str, Any]) -> NoReturn:
+    _missing(min(names - parent.keys()))
 
 
 def _object(parent: dict[str, Any], name: str) -> dict[str, Any]:

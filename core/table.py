@@ -115,6 +115,11 @@ class Table:
         return {column.name: column for column in self.stored}
 
     @cached_property
+    def changeable(self) -> frozenset[str]:
+        """Stored columns that are not of the key."""
+        return frozenset(self.by_name) - frozenset(self.key)
+
+    @cached_property
     def blank(self) -> Row:
         """A row in which nothing is set."""
         return {column.name: column.default for column in self.stored}

@@ -79,11 +79,6 @@ class SandboxProcess:
             await self._process.wait()
 
 
-def directory_of(data_dir: Path) -> Path:
-    """Where a trial keeps its data: ``sandbox`` below the data directory, so real data is never touched."""
-    return data_dir / "sandbox"
-
-
 def empty(directory: Path, *, keep: str) -> None:
     """Start from nothing: every trial's people and messages are the same, so old rows would look like duplicates."""
     for entry in directory.iterdir():

@@ -27,13 +27,16 @@ class Unit:
 
     def get(self, table: Table, key: Key) -> Row | None:
         """The row as it will be; do not change it in place."""
-        row = self.rows.get(table, {}).get(key, _ABSENT)
-        if row is not _ABSENT:
-            return row  # type: ignore[no-any-return]
-        seen = self._seen.setdefault(table, {})
-        if key not in seen:
-            seen[key] = self._store.get(self._plugin, table, key)
-        return seen[key]
+        changed = self.rows.get(table)
+        if changed is not None and key in changed:
+            return changed[key]
+        seen = self._seen.get(table)
+        if seen is None:
+            seen = self._seen[table] = {}
+        elif key in seen:
+            return seen[key]
+        row = seen[key] = self._store.get(self._plugin, table, key)
+        return row
 
     def find(self, table: Table, where: Mapping[str, Any]) -> list[Row]:
         """Rows whose columns equal ``where``, in key order."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from .start import Start
+from .start import Start, directory_of
 
 if TYPE_CHECKING:
     from ..app import Application, Left
@@ -53,7 +53,7 @@ def run(start: Start, *, sandbox: bool, scenario: str, speed: float, seed: int, 
 async def _try_out(env: Mapping[str, str], options: list[str], *, until_idle: bool, plain: bool) -> Left:
     from ..app import LOCK, sole_instance
     from ..settings import load_settings
-    from ..trial import UNLIMITED, SandboxProcess, directory_of, empty
+    from ..trial import UNLIMITED, SandboxProcess, empty
 
     directory = directory_of(load_settings(env, needs_credentials=False).data_dir)
     with sole_instance(directory):

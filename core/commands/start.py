@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from ..settings import Settings, load_settings
-from ..trial import directory_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,3 +20,8 @@ class Start:
         """The settings; with ``--sandbox`` those of the sandbox's data. Raises ``ConfigurationError``."""
         settings = load_settings(self.env, needs_credentials=False)
         return settings.model_copy(update={"data_dir": directory_of(settings.data_dir)}) if self.sandbox else settings
+
+
+def directory_of(data_dir: Path) -> Path:
+    """Where a trial keeps its data: ``sandbox`` below the data directory, so real data is never touched."""
+    return data_dir / "sandbox"

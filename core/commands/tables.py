@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any, TextIO
 import click
 
 from ..errors import ConfigurationError, Problem
+from ..table import Column, Number, PersonCell, PersonName, Table
 from .start import Start
 
 if TYPE_CHECKING:
     from ..offline import Offline
-    from ..table import Table
 
 
 @click.group(invoke_without_command=True)
@@ -46,12 +46,14 @@ def show(start: Start, *, table: str, limit: int) -> None:
         total = offline.count(found)[1] if found.setting else sum(1 for _ in offline.rows(found))
         rows = [offline.shown(found, row, names) for row in offline.top(found, limit or total)]
     grid = Grid(title=f"{offline.plugin.name}.{found.name}", title_justify="left")
-    for column in found.columns:
-        numeric = column.default == 0
-        grid.add_column(column.title or column.name, justify="right" if numeric else "left", overflow="fold")
+    columns = _telling(found)
+    for column in columns:
+        numeric = isinstance(column, Number)
+        grid.add_column(column.title or column.name, justify="right" if numeric else "left", no_wrap=numeric)
     for row in rows:
-        grid.add_row(*("" if value is None else str(value) for value in row.values()))
-    Console().print(grid)
+        grid.add_row(*(_cell(row[column.title or column.name]) for column in columns))
+    console = Console()
+    (console if console.is_terminal else Console(width=240)).print(grid)
     if len(rows) < total:
         click.echo(f"{len(rows)} of {total} rows; --limit 0 shows all, `tables export {table}` writes them as CSV.")
 
@@ -76,6 +78,17 @@ def export(start: Start, *, table: str, file: Path) -> None:
             count = _write(stream, offline, found)
         partial.replace(file)
     click.echo(f"{count} rows written to {file}")
+
+
+def _telling(table: Table) -> list[Column]:
+    """The columns worth their width: a person's name stands for their ID and their person cell."""
+    named = {column.of for column in table.columns if isinstance(column, PersonName)}
+    return [c for c in table.columns if c.name not in named and not (isinstance(c, PersonCell) and c.of in named)]
+
+
+def _cell(value: Any) -> str:
+    text = "" if value is None else str(value)
+    return text if len(text) <= 60 else f"{text[:59]}…"
 
 
 def _write(stream: TextIO, offline: Offline, table: Table) -> int:
