@@ -116,6 +116,9 @@ class Message(Event):
         "update_time",
     )
 
+    id: str
+    chat_type: str
+    message_type: str
     create_time: int
     """When it was sent, ms UTC."""
 
