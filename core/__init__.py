@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .context import Context
-from .errors import Malformed, NotReady, Retry, Undeclared
+from .errors import ApiError, ApiFailure, Malformed, NotReady, QuotaExhausted, Retry, Undeclared, Unreachable
 from .events import Event, Mention, Message, Person, Reaction, Read, Recall
 from .hookspecs import hookimpl
 from .manifest import Config, Manifest, env
@@ -12,6 +12,8 @@ from .table import Column, Json, Number, PersonCell, PersonName, Row, Table, Tex
 __version__ = "0.1.0"
 
 __all__ = [
+    "ApiError",
+    "ApiFailure",
     "Column",
     "Config",
     "Context",
@@ -26,6 +28,7 @@ __all__ = [
     "Person",
     "PersonCell",
     "PersonName",
+    "QuotaExhausted",
     "Reaction",
     "Read",
     "Recall",
@@ -35,6 +38,7 @@ __all__ = [
     "Text",
     "Timestamp",
     "Undeclared",
+    "Unreachable",
     "env",
     "hookimpl",
 ]

@@ -11,20 +11,21 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from filelock import FileLock, Timeout
 from loguru import logger
 
 from .bus import PluginConsumer
-from .errors import ApiFailure, InstanceLocked, StorageError
+from .errors import InstanceLocked, StorageError, Unreachable
 from .events import envelope
 from .feishu.bitable import RemoteTable
 from .feishu.connection import LongConnection
 from .feishu.ledger import Ledger
+from .feishu.sdk import execute
 from .feishu.transport import Api
 from .journal import Journal
-from .mirror import Mirror, MirroredTable, TableMismatch
+from .mirror import Mirror, MirroredTable
 from .pace import Pace
 from .people import People
 from .plugins import Plugin
@@ -39,7 +40,6 @@ STOP_TIMEOUT: Final = 15.0
 """Seconds a plugin has to finish its batch when stopping."""
 LOCK: Final = "larkflock.lock"
 LAST_FLUSH_TIMEOUT: Final = 20.0
-ADOPT_AGAIN: Final = 30.0
 RELAY_BATCH: Final = 200
 
 
@@ -88,6 +88,7 @@ class Application:
         self._plugins = tuple(plugins)
         self._clock = clock
         self._stopping = asyncio.Event()
+        self._gave_up = False
         self._publishing = asyncio.Event()
         self._started = clock()
         self._engine: Engine = open_engine(settings.data_dir)
@@ -101,7 +102,7 @@ class Application:
             settings.app_secret.get_secret_value(),
             self.journal.submit,
             clock=clock,
-            on_given_up=self._soon(self.stop),
+            on_given_up=self._soon(self._give_up),
             max_retries=settings.max_retries,
             retry_delay=settings.retry_delay,
         )
@@ -114,6 +115,7 @@ class Application:
                 clock=clock,
                 status=self.status,
                 on_published=self._soon(self._publishing.set),
+                call=self._call_api,
             )
             for plugin in self._plugins
         ]
@@ -131,7 +133,7 @@ class Application:
         self._stopping.set()
 
     async def run(self) -> Left:
-        """Run until ``stop``; what is left then is returned."""
+        """Run until ``stop``; what is left then is returned. Raises ``Unreachable`` when connecting was given up."""
         try:
             self._prepare()
             gc.freeze()  # What start-up made lives as long as the program: no need to walk it again and again.
@@ -148,8 +150,14 @@ class Application:
                     await self._watch(tasks)
                 finally:
                     await self._end(tasks)
-            return self._left()
+            left = self._left()
+            if self._gave_up:
+                raise Unreachable(f"{self.connection.status().problem}. {left}")
+            return left
         finally:
+            self.connection.stop()
+            for consumer in self.consumers:
+                consumer.stop(0)
             self._store.close()
             self._engine.close()
 
@@ -198,6 +206,15 @@ class Application:
         return all(consumer.idle_at >= head for consumer in self.consumers) and not any(
             entry.waiting for entry in self.mirror.tables
         )
+
+    async def _call_api(self, request: Any) -> dict[str, Any]:
+        """Execute a plugin's request on the main loop, where the session lives; called on the plugin's own loop."""
+        running = asyncio.run_coroutine_threadsafe(execute(self._api, request), self._loop)
+        return await asyncio.wrap_future(running)
+
+    def _give_up(self) -> None:
+        self._gave_up = True
+        self.stop()
 
     def _soon(self, action: Callable[[], None]) -> Callable[[], None]:
         """``action``, callable from any thread."""
@@ -256,25 +273,16 @@ class Application:
     async def _launch(self, consumer: PluginConsumer) -> None:
         """Start a consumer once its Bitable tables are taken over; events wait in the journal until then."""
         for entry in self.mirror.tables:
-            while entry.plugin == consumer.plugin.name:
-                try:
-                    await entry.adopt()
-                    entry.problem = ""
-                    break
-                except (ApiFailure, TableMismatch) as error:
-                    if entry.problem != str(error):
-                        logger.error("Plugin {} waits for its table: {}", consumer.plugin.name, error)
-                    entry.problem = str(error)
-                    consumer.hold(str(error))
-                    await asyncio.sleep(ADOPT_AGAIN)
+            if entry.plugin == consumer.plugin.name:
+                await self.mirror.take_over(entry, consumer.hold)
         consumer.start()
 
     async def _relay(self) -> None:
         """Carry what plugins published into the journal, where its own key makes it single."""
         while True:
             self._publishing.clear()
-            waiting = self._store.publications(RELAY_BATCH)
             try:
+                waiting = self._store.publications(RELAY_BATCH)
                 await self.journal.append([envelope(p.type, p.event_id, dict(p.event)) for _, p in waiting])
                 self._store.relayed([number for number, _ in waiting])
             except StorageError as error:
@@ -296,17 +304,19 @@ class Application:
 
     async def _end(self, tasks: Sequence[asyncio.Task[None]]) -> None:
         logger.info("Stopping: no new events, finishing what is under way.")
+        mirroring, relaying, *launching = tasks
+        for task in launching:
+            task.cancel()
         await asyncio.to_thread(self.connection.stop)
         deadline = time.monotonic() + STOP_TIMEOUT
         for consumer in self.consumers:
             if not await asyncio.to_thread(consumer.stop, max(0.1, deadline - time.monotonic())):
                 logger.warning("Plugin {} did not stop in time; its batch is done again.", consumer.plugin.name)
         self.mirror.stop()
-        for task in tasks[1:]:
-            task.cancel()
+        relaying.cancel()
         try:
             async with asyncio.timeout(LAST_FLUSH_TIMEOUT):
-                await asyncio.gather(*tasks, return_exceptions=True)
+                await asyncio.gather(mirroring, relaying, *launching, return_exceptions=True)
                 await self.mirror.flush_all()
         except TimeoutError:
             logger.warning("The last flush to Bitable took longer than {:.0f} s and was left.", LAST_FLUSH_TIMEOUT)

@@ -19,12 +19,13 @@ from zoneinfo import ZoneInfo
 
 from loguru import logger
 
-from .context import Context
-from .errors import Malformed, NotReady, Retry, StorageError
+from .context import Call, Context
+from .errors import Malformed, NotReady, Retry, StorageError, Unreachable
 from .events import MESSAGE, REACTION_ADDED, REACTION_REMOVED, READ, RECALL, Event, Message, decode
 from .plugins import Plugin
 from .status import PluginPhase, PluginStatus, Status
 from .storage.protocol import Commit, Consumer, Engine, Failure, JournalHandle, Stored, StoreHandle
+from .unit import Unit
 
 BATCH: Final = 500
 MOST_ATTEMPTS: Final = 8
@@ -49,6 +50,11 @@ def backoff(attempts: int) -> float:
     return float(min(600.0, 2.0 ** min(attempts, 20)) * random.uniform(0.75, 1.25))  # noqa: S311
 
 
+async def no_api(request: Any) -> dict[str, Any]:
+    """What calls the platform where there is none."""
+    raise Unreachable(f"{type(request).__name__}: this program has no connection to the platform")
+
+
 class PluginConsumer:
     """The consumer of one plugin."""
 
@@ -62,6 +68,7 @@ class PluginConsumer:
         clock: Callable[[], int],
         status: Callable[[], Status],
         on_published: Callable[[], None],
+        call: Call = no_api,
         hook_timeout: float = HOOK_TIMEOUT,
     ) -> None:
         self.plugin = plugin
@@ -71,6 +78,7 @@ class PluginConsumer:
         self._clock = clock
         self._status = status
         self._on_published = on_published
+        self._call_api = call
         self._hook_timeout = hook_timeout
         self._log = logger.bind(plugin=plugin.name)
         self._thread = threading.Thread(target=self._run, name=f"plugin:{plugin.name}", daemon=True)
@@ -86,6 +94,7 @@ class PluginConsumer:
         self._call_timeout = hook_timeout
         self._timed_out = False
         self._idle_at = -1
+        self._next_unit: Unit | None = None
 
     def start(self) -> None:
         """Begin to consume; returns at once."""
@@ -168,6 +177,7 @@ class PluginConsumer:
             clock=self._clock,
             status=self._status,
             log=self._log,
+            call=self._call_api,
         )
         try:
             self._cursor = store.cursor(self.plugin.name, journal.head())
@@ -233,43 +243,50 @@ class PluginConsumer:
             return False
         now = self._clock()
         due = store.due(self.plugin.name, now, BATCH)
-        events, reached = journal.read_after(self._cursor, self.plugin.types, BATCH)
-        if not due and not events and reached == self._cursor:
+        new, reached = journal.read_after(self._cursor, self.plugin.types, BATCH)
+        if not due and not new and reached == self._cursor:
             self._idle_at = reached
             return False
         self._idle_at = -1
-        context.begin()
+        context.begin(self._next_unit)
+        self._next_unit = None
         failures: list[Failure] = []
         settled: list[int] = []
         for seq, attempts in due:
             stored = journal.fetch(seq)
-            problem = (
-                "the journal keeps it no longer" if stored is None else await self._handle(stored, context, attempts)
-            )
-            if problem is None:
-                settled.append(seq)
-            elif isinstance(problem, Failure):
-                failures.append(problem)
-            else:
-                failures.append(Failure(seq, attempts, problem, None))
+            if stored is None:
+                failures.append(Failure(seq, attempts, "the journal keeps it no longer", None))
+                continue
+            failure = await self._handle(stored, _read(stored), context, attempts)
+            settled.append(seq) if failure is None else failures.append(failure)
         handled = len(settled)
-        for stored in events:
-            outcome = await self._handle(stored, context, 0)
-            if outcome is None:
+        read = [_read(stored) for stored in new]
+        self._prefetch(context, read)
+        for stored, event in zip(new, read, strict=True):
+            failure = await self._handle(stored, event, context, 0)
+            if failure is None:
                 handled += 1
             else:
-                failures.append(outcome)
+                failures.append(failure)
         self._commit(context, store, reached, handled=handled, settled=settled, failures=failures)
+        self._next_unit = context.unit.committed()
         return True
 
-    async def _handle(self, stored: Stored, context: Context[Any], attempts: int) -> Failure | None:
+    def _prefetch(self, context: Context[Any], read: Sequence[Event | Malformed]) -> None:
+        tables = [table for table in self.plugin.tables if table.by_message]
+        if tables and len(read) > 1:
+            ids = {one: None for event in read if isinstance(event, Event) for one in event.refers_to}
+            for table in tables:
+                context.unit.prefetch(table, ids)
+
+    async def _handle(
+        self, stored: Stored, event: Event | Malformed, context: Context[Any], attempts: int
+    ) -> Failure | None:
         """Hand one event to the plugin; its writes vanish when it fails."""
         mark = context.unit.mark()
         try:
-            if zlib.crc32(stored.body) != stored.crc:
-                raise Malformed("stored bytes are damaged (CRC)")
-            event = decode(stored.body)
-            event.seq, event.received_at = stored.seq, stored.received
+            if isinstance(event, Malformed):
+                raise event
             if self._unwatched(event):
                 return None
             hook, argument = _HOOK_OF.get(stored.type, ("on_event", "event"))
@@ -364,3 +381,15 @@ class PluginConsumer:
     async def _pause(self, seconds: float) -> None:
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._wake.wait(), seconds)
+
+
+def _read(stored: Stored) -> Event | Malformed:
+    """The event, or why it cannot be read any more."""
+    if zlib.crc32(stored.body) != stored.crc:
+        return Malformed("stored bytes are damaged (CRC)")
+    try:
+        event = decode(stored.body)
+    except Malformed as problem:
+        return problem
+    event.seq, event.received_at = stored.seq, stored.received
+    return event

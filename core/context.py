@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from copy import deepcopy
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from zoneinfo import ZoneInfo
 
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
 
 C = TypeVar("C", bound=Config)
 
+Call = Callable[[Any], Awaitable[dict[str, Any]]]
+"""Executes a request object of the official SDK and answers with its ``data``."""
+
 STATE = Table("state", (Text("name"), Json("value")), key=("name",))
 """Every plugin has one: small facts by name, see ``Context.state``."""
 
@@ -35,7 +39,7 @@ class TableView:
         self._store = store
 
     def get(self, *key: Any) -> Row | None:
-        """The row with this key, or None. It is a view: change it with ``set`` or ``add``."""
+        """The row with this key, or None. It is a view: change it, and what is in it, with ``set`` or ``add`` only."""
         return self._unit.get(self._table, self._checked(key))
 
     def find(self, **equals: Any) -> list[Row]:
@@ -53,16 +57,16 @@ class TableView:
 
     def set(self, *key: Any, **values: Any) -> Row:
         """Set columns of the row with this key, made where it is missing; the row as it will be."""
-        row = self._changed(self._checked(key), values)
+        row = self._copy(self._checked(key), values)
         row.update(values)
-        return row
+        return self._put(key, row, values)
 
     def add(self, *key: Any, **amounts: float) -> Row:
         """Add to number columns of the row with this key, made where it is missing; the row as it will be."""
-        row = self._changed(self._checked(key), amounts)
+        row = self._copy(self._checked(key), amounts)
         for name, amount in amounts.items():
             row[name] += amount
-        return row
+        return self._put(key, row, amounts)
 
     def delete(self, *key: Any) -> None:
         """Delete the row with this key, if there is one."""
@@ -73,7 +77,7 @@ class TableView:
             raise TypeError(f"the key of table {self._table.name!r} is {self._table.key}, got {key!r}")
         return key
 
-    def _changed(self, key: tuple[Any, ...], values: Mapping[str, Any]) -> Row:
+    def _copy(self, key: tuple[Any, ...], values: Mapping[str, Any]) -> Row:
         for name in values:
             if name not in self._table.changeable:
                 raise Undeclared(
@@ -82,12 +86,24 @@ class TableView:
                 )
         before = self._unit.get(self._table, key)
         if before is not None:
-            row = before.copy()
-        else:
-            row = self._table.blank.copy()
-            row.update(zip(self._table.key, key, strict=True))
+            return before.copy()
+        row = self._table.blank.copy()
+        row.update(zip(self._table.key, key, strict=True))
+        self._check(row, self._table.key)
+        return row
+
+    def _put(self, key: tuple[Any, ...], row: Row, changed: Iterable[str]) -> Row:
+        self._check(row, changed)
         self._unit.put(self._table, key, row)
         return row
+
+    def _check(self, row: Row, names: Iterable[str]) -> None:
+        """What the database would refuse is refused here, where only this event suffers from it."""
+        for name in names:
+            if not self._table.by_name[name].holds(row[name]):
+                column = type(self._table.by_name[name]).__name__
+                value = type(row[name]).__name__
+                raise TypeError(f"table {self._table.name!r}: {column} column {name} cannot hold this {value}")
 
 
 class State:
@@ -97,14 +113,13 @@ class State:
         self._rows = rows
 
     def get(self, name: str, default: Any = None) -> Any:
-        """The value of ``name``, or ``default``."""
+        """The value of ``name``, or ``default``; the caller's own copy."""
         row = self._rows.get(name)
-        return default if row is None else row["value"]
+        return default if row is None else deepcopy(row["value"])
 
     def set(self, name: str, value: Any) -> None:
-        """Keep ``value`` under ``name``. Raises ``TypeError`` for what JSON cannot hold."""
-        orjson.dumps(value)
-        self._rows.set(name, value=value)
+        """Keep ``value`` under ``name`` as it is now. Raises ``TypeError`` for what JSON cannot hold."""
+        self._rows.set(name, value=orjson.loads(orjson.dumps(value)))
 
 
 class Context(Generic[C]):
@@ -120,6 +135,7 @@ class Context(Generic[C]):
         clock: Callable[[], int],
         status: Callable[[], Status],
         log: Logger,
+        call: Call,
     ) -> None:
         self.plugin = manifest.name
         self.config = config
@@ -131,11 +147,12 @@ class Context(Generic[C]):
         self._store = store
         self._clock = clock
         self._status = status
+        self._call = call
         self.begin()
 
-    def begin(self) -> None:
-        """Start an empty unit of work; the bus calls it before each batch."""
-        self.unit = Unit(self.plugin, self._store)
+    def begin(self, unit: Unit | None = None) -> None:
+        """Start an empty unit of work, or ``unit``; the bus calls it before each batch."""
+        self.unit = unit or Unit(self.plugin, self._store)
         self._views: dict[Table, TableView] = {}
         self.state = State(TableView(self.plugin, STATE, self.unit, self._store))
 
@@ -153,10 +170,23 @@ class Context(Generic[C]):
         return view
 
     def publish(self, event_type: str, event_id: str, event: Mapping[str, Any]) -> None:
-        """Make an event that every plugin asking for its type gets exactly once; ``event_id`` makes it single."""
+        """Make an event that every plugin asking for its type gets exactly once; ``event_id`` makes it single.
+
+        Raises ``TypeError`` for what JSON cannot hold.
+        """
         if event_type not in self._manifest.publishes:
             raise Undeclared(f"{self.plugin}: type {event_type!r} is not in the manifest; add it to publishes=(…)")
-        self.unit.published.append(Publication(event_type, event_id, dict(event)))
+        if not event_id:
+            raise ValueError(f"{self.plugin}: an event of type {event_type!r} needs an event_id")
+        self.unit.published.append(Publication(event_type, event_id, orjson.loads(orjson.dumps(event))))
+
+    async def call(self, request: Any) -> dict[str, Any]:
+        """Call the platform with a request object of the official SDK (``lark_oapi.api.…``); the answer's ``data``.
+
+        The call is pooled, paced, retried and counted against the month's quota. Raises ``ApiError`` when the platform
+        refuses, ``Unreachable``, ``QuotaExhausted``.
+        """
+        return await self._call(request)
 
     def status(self) -> Status:
         """What the program knows about itself right now."""

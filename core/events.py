@@ -30,7 +30,7 @@ _MESSAGE: Final = itemgetter(*_MESSAGE_NAMES)
 
 
 class Person:
-    """Somebody in an event; ``open_id`` is always there, the other ids only with their scopes."""
+    """Somebody in an event; ``open_id`` is always there (an app's is its app ID), other ids only with their scopes."""
 
     __slots__ = ("is_bot", "open_id", "union_id", "user_id")
 
@@ -90,6 +90,11 @@ class Event:
         self.key = f"{event_type}:{event_id}"
 
     @property
+    def refers_to(self) -> tuple[str, ...]:
+        """The IDs of the messages it is about."""
+        return ()
+
+    @property
     def lane(self) -> int:
         """Events of one group share a lane, 0…63."""
         return zlib.crc32(f"{self.tenant_key}/{self.chat_id}".encode()) % LANES
@@ -145,6 +150,11 @@ class Message(Event):
         self._mentions: tuple[Mention, ...] | None = None
 
     @property
+    def refers_to(self) -> tuple[str, ...]:
+        """The message and its parent."""
+        return (self.id, self.parent_id) if self.parent_id else (self.id,)
+
+    @property
     def in_group(self) -> bool:
         """Whether it was said in a group, not in a private chat."""
         return self.chat_type == "group"
@@ -164,9 +174,12 @@ class Message(Event):
 
     @property
     def mentions(self) -> tuple[Mention, ...]:
-        """Who is mentioned, in the order given; ``@all`` may be among them or only in the text."""
+        """Who is mentioned, in the order given; ``@all`` may be among them or only in the text. Raises ``Malformed``."""
         if self._mentions is None:
-            self._mentions = tuple(_mention(entry) for entry in self.message.get("mentions") or ())
+            mentions = self.message.get("mentions") or ()
+            if not isinstance(mentions, list | tuple):
+                _missing("mentions")
+            self._mentions = tuple(_mention(entry) for entry in mentions)
         return self._mentions
 
 
@@ -180,6 +193,11 @@ class Recall(Event):
         self.message_id = _text(event, "message_id")
         self.recall_time = _milliseconds(event, "recall_time") if event.get("recall_time") else 0
         self.key = f"recall:{self.message_id}"
+
+    @property
+    def refers_to(self) -> tuple[str, ...]:
+        """The message it happened to."""
+        return (self.message_id,)
 
 
 class Reaction(Event):
@@ -197,11 +215,16 @@ class Reaction(Event):
         self.emoji = _text(_object(event, "reaction_type"), "emoji_type")
         self.action_time = _milliseconds(event, "action_time")
         if event.get("operator_type") == "app":
-            self.person = Person(_optional(event, "app_id"), is_bot=True)
+            self.person = Person(_text(event, "app_id"), is_bot=True)
         else:
             self.person = _person(_object(event, "user_id"), is_bot=False)
         kind = "added" if self.added else "removed"
         self.key = f"reaction:{kind}:{self.message_id}:{self.person.open_id}:{self.emoji}:{self.action_time}"
+
+    @property
+    def refers_to(self) -> tuple[str, ...]:
+        """The message it happened to."""
+        return (self.message_id,)
 
 
 class Read(Event):

@@ -40,7 +40,8 @@ def admit(body: bytes, now: int) -> Record:
         event = decode(body)
     except Malformed as problem:
         reason = str(problem).split(":", 1)[0]
-        return Record(0, blake2b(body, digest_size=16).digest(), MALFORMED, now, zlib.crc32(body), reason, body)
+        key = blake2b(body, digest_size=16, person=b"malformed").digest()  # Never the key of an event that can be read.
+        return Record(0, key, MALFORMED, now, zlib.crc32(body), reason, body)
     key = blake2b(event.key.encode(), digest_size=16).digest()
     return Record(event.lane, key, event.type, now, zlib.crc32(body), None, body)
 

@@ -9,13 +9,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final
 
 import orjson
 from loguru import logger
 
-from .errors import ApiError, ApiFailure, LarkflockError
+from .errors import ApiError, ApiFailure, LarkflockError, StorageError
 from .feishu import bitable, cells
 from .feishu.bitable import RemoteTable
 from .feishu.ledger import Ledger
@@ -27,7 +27,8 @@ from .table import VIRTUAL, Column, PersonCell, PersonName, Row, Table
 
 PER_BATCH: Final = 500
 RETRY_AFTER: Final = 60_000
-"""ms after which a table that could not be written is tried again."""
+"""ms after which a table that could not be written is tried again, doubling: every try costs calls."""
+LONGEST_RETRY: Final = 3_600_000
 TICK: Final = 0.5
 
 BAD_VALUE: Final = frozenset({1254015, 1254130, *range(1254060, 1254075)})
@@ -69,6 +70,10 @@ class MirroredTable:
         self.last_flush: int | None = None
         self.next_flush = 0
         self.problem = ""
+        self.failures = 0
+        """Attempts in a row that failed."""
+        self.adopted = False
+        """Nothing is written before what is there was taken over."""
         self.written = 0
         self._remote = remote
         self._store = store
@@ -84,12 +89,14 @@ class MirroredTable:
         note = f"table of {self.plugin}.{self.table.name}"
         before = self._store.note(note)
         if before == self.table_id:
+            self.adopted = True
             return
         if before is not None:
             logger.warning("{} moved from Bitable table {} to {}", self._name, before, self.table_id)
             self._store.forget_records(self.plugin, self.table, None)
         taken = await self._read_all()
         self._store.set_note(note, self.table_id)
+        self.adopted = True
         if taken:
             logger.info("{}: took over {} rows that were in Bitable already", self._name, taken)
 
@@ -98,7 +105,7 @@ class MirroredTable:
         await self._check()
         batch = self._store.batch(self.plugin, self.table)
         if batch is not None:
-            await self._create(batch)
+            await self._repeat(batch)
         while True:
             limit = self._per_batch + len(self._refused)
             pending = self._store.pending(self.plugin, self.table, limit)
@@ -159,25 +166,39 @@ class MirroredTable:
         for i in range(0, len(gone), bitable.MOST_DELETED):
             await self._delete(gone[i : i + bitable.MOST_DELETED])
 
-    async def _create(self, batch: Batch, rows: Sequence[PendingRow] = ()) -> None:
-        """Create the batch; when it is unclear whether that was done before, look instead of repeating it."""
+    async def _create(self, batch: Batch, rows: Sequence[PendingRow]) -> None:
         try:
-            records = await self._remote.create(batch.token, batch.body)
-            if len(records) != len(batch.rows):
-                raise ApiError("batchCreate", -1, f"{len(records)} records for {len(batch.rows)} rows")
+            await self._send(batch)
         except ApiError as error:
-            if error.code in bitable.TOKEN_REUSED or error.code == -1:
-                await self._read_all()
-                self._store.end_batch(self.plugin, self.table, batch, None)
+            if error.code in bitable.TOKEN_REUSED:
+                await self._reconcile(batch)
                 return
             if error.code in bitable.REPEATABLE:  # It may have been done: the same token is sent again later.
                 raise
             self._store.end_batch(self.plugin, self.table, batch, None)
             if not await self._split(error, rows, self._write):
                 raise
+
+    async def _repeat(self, batch: Batch) -> None:
+        """Create a batch whose answer was lost; a refusal does not say whether it was done, so the table is read."""
+        try:
+            await self._send(batch)
+        except ApiError as error:
+            if error.code in bitable.REPEATABLE:
+                raise
+            await self._reconcile(batch)
+
+    async def _send(self, batch: Batch) -> None:
+        records = await self._remote.create(batch.token, batch.body)
+        if len(records) != len(batch.rows):
+            await self._reconcile(batch)
             return
         self._store.end_batch(self.plugin, self.table, batch, records)
         self.written += len(records)
+
+    async def _reconcile(self, batch: Batch) -> None:
+        await self._read_all()
+        self._store.end_batch(self.plugin, self.table, batch, None)
 
     async def _update(self, rows: Sequence[PendingRow]) -> None:
         try:
@@ -293,7 +314,7 @@ class Mirror:
         """Flush what waits, table after table, until ``stop``."""
         while not self._stopping.is_set():
             for entry in self.tables:
-                if self._clock() >= entry.next_flush and entry.waiting:
+                if entry.adopted and self._clock() >= entry.next_flush and entry.waiting:
                     await self.flush(entry)
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._stopping.wait(), TICK)
@@ -302,31 +323,46 @@ class Mirror:
         """End ``run`` after the flush under way."""
         self._stopping.set()
 
+    async def take_over(self, entry: MirroredTable, on_problem: Callable[[str], None]) -> None:
+        """Take over what the table holds, however long that takes; ``on_problem`` hears why it has to wait."""
+        while not await self._tried(entry, entry.adopt):
+            on_problem(entry.problem)
+            while self._clock() < entry.next_flush:  # noqa: ASYNC110 — the clock is handed in, it has no event
+                await asyncio.sleep(TICK)
+
     async def flush(self, entry: MirroredTable) -> bool:
         """Flush one table now; a failure is kept in its status and tried again later."""
+        before = self._ledger.used
+        if not await self._tried(entry, entry.flush):
+            return False
+        ledger = self._ledger
+        calls = max(2.0, float(ledger.used - before))
+        entry.last_flush = self._clock()
+        entry.next_flush = entry.last_flush + int(1000 * self._pace.wait(ledger.left, ledger.seconds_left, calls))
+        return True
+
+    async def _tried(self, entry: MirroredTable, work: Callable[[], Awaitable[None]]) -> bool:
+        """Whether ``work`` succeeded; if not, why and when it may be tried again is noted."""
         async with self._busy:
             ledger = self._ledger
             self._pace.earn(self._clock() / 1000, ledger.left, ledger.seconds_left)
             before = ledger.used
             try:
-                await entry.flush()
-            except (ApiFailure, TableMismatch) as error:
+                await work()
+            except (ApiFailure, TableMismatch, StorageError) as error:
                 if entry.problem != str(error):
                     logger.error("{}.{} is not mirrored now: {}", entry.plugin, entry.table.name, error)
                 entry.problem = str(error)
-                entry.next_flush = self._clock() + RETRY_AFTER
+                entry.next_flush = self._clock() + min(LONGEST_RETRY, RETRY_AFTER * 2 ** min(entry.failures, 6))
+                entry.failures += 1
                 return False
             finally:
-                calls = max(0, ledger.used - before)
-                self._pace.spend(calls)
-            entry.problem = ""
-            entry.last_flush = self._clock()
-            wait = self._pace.wait(ledger.left, ledger.seconds_left, max(2.0, float(calls)))
-            entry.next_flush = entry.last_flush + int(1000 * wait)
+                self._pace.spend(max(0, ledger.used - before))
+            entry.problem, entry.failures = "", 0
             return True
 
     async def flush_all(self) -> None:
         """Flush every table now, whatever the pace; for the end of the program."""
         for entry in self.tables:
-            if entry.waiting:
+            if entry.adopted and entry.waiting:
                 await self.flush(entry)

@@ -1,7 +1,8 @@
 """How often a budget of API calls may be spent: quickly after a quiet time, evenly when much is going on.
 
-Calls the month can spare accrue steadily, up to a reserve. While the reserve is full, waiting is short; the emptier
-it is, the closer the wait comes to the rate that lasts until the month's end. It has no clock of its own.
+Calls the month can spare accrue steadily, up to a reserve. While the reserve is full, waiting is short; when it is
+empty, the wait is that of the rate that lasts until the month's end, and as debt grows, up to four times that: several
+tables that share one pace so keep the budget too. It has no clock of its own.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from typing import Final
 SHORTEST: Final = 5.0
 """Seconds between two flushes of one table at the least."""
 LONGEST: Final = 6 * 3600.0
+"""Seconds to the next look when the month's calls are used up."""
 RESERVE: Final = 0.01
 """The part of the month's quota that may be saved up."""
 
@@ -45,9 +47,9 @@ class Pace:
         self.saved = max(-self.reserve, self.saved - calls)
 
     def wait(self, left: int, seconds_left: float, calls: float = 2.0) -> float:
-        """Seconds to let pass before the next ``calls`` are made."""
+        """Seconds to let pass before the next ``calls`` are made; no longer than the month lasts."""
         if left <= 0:
             return LONGEST
         lasting = calls * max(seconds_left, 3600.0) / (self.share * left)
-        emptiness = 1.0 - max(0.0, self.saved) / self.reserve
-        return min(LONGEST, max(SHORTEST, lasting * emptiness**2))
+        emptiness = 1.0 - self.saved / self.reserve
+        return max(SHORTEST, min(lasting * emptiness**2, max(seconds_left, 0.0)))

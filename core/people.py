@@ -15,6 +15,8 @@ from .table import Table
 
 LIFETIME: Final = 24 * 3600 * 1000
 """ms for which a name, or that there is none to see, is believed."""
+PAUSE: Final = 600 * 1000
+"""ms after a failed call before the next one: names must not cost more calls than rows."""
 
 Uses = Sequence[tuple[str, Table, str]]
 """(plugin, table, column of open_ids) of every mirrored column that shows names."""
@@ -28,13 +30,22 @@ class People:
         self._store = store
         self._uses = uses
         self._clock = clock
+        self._missed: dict[str, None] = {}
+        self._not_before = 0
         self.problem = ""
 
     async def learn(self, open_ids: Sequence[str]) -> None:
-        """Look up those of ``open_ids`` whose name is unknown or old; on a failure the old names stay."""
+        """Look up those of ``open_ids`` whose name is unknown or old; on a failure the old names stay.
+
+        After a failure nobody is looked up for ``PAUSE``; those it concerned are looked up with the next ones.
+        """
         now = self._clock()
         known = self._store.people(open_ids)
         wanted = [one for one in open_ids if one not in known or known[one][1] + LIFETIME <= now]
+        if now < self._not_before:
+            self._missed.update(dict.fromkeys(wanted))
+            return
+        wanted = list(dict.fromkeys([*wanted, *self._missed]))
         for i in range(0, len(wanted), contact.MOST_PER_CALL):
             some = wanted[i : i + contact.MOST_PER_CALL]
             try:
@@ -43,10 +54,12 @@ class People:
                 if self.problem != str(error):
                     logger.warning("Names cannot be looked up now, rows are written without: {}", error)
                 self.problem = str(error)
+                self._not_before = now + PAUSE
+                self._missed = dict.fromkeys(wanted[i:])
                 return
-            self.problem = ""
             names = {one: found.get(one) or known.get(one, ("", 0))[0] for one in some}
             self._store.save_people(names, now, self._uses)
+        self.problem, self._missed = "", {}
 
     def names(self, open_ids: Sequence[str]) -> dict[str, str]:
         """The names known, by open_id."""

@@ -24,6 +24,7 @@ from . import hookspecs
 from .context import STATE
 from .errors import ConfigurationError, Problem
 from .events import MESSAGE, REACTION_ADDED, REACTION_REMOVED, READ, RECALL
+from .feishu.lean_sdk import import_lean
 from .manifest import Config, Manifest
 from .settings import PluginSettings, advice
 from .table import Table
@@ -101,6 +102,7 @@ def available() -> dict[str, Origin]:
 
 def load(sections: Mapping[str, PluginSettings], env: Mapping[str, str], file: Path) -> list[Plugin]:
     """The enabled plugins in the order of ``file``. Raises ``ConfigurationError`` with the problems of all of them."""
+    import_lean()
     there = available()
     problems: list[Problem] = []
     plugins: list[Plugin] = []

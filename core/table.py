@@ -10,10 +10,16 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, ClassVar, Final
 
+import orjson
+
 Row = dict[str, Any]
 """A row by column name, as a plugin reads it."""
 
 NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,39}\Z")
+
+_SURROGATE: Final = re.compile("[\ud800-\udfff]")
+_NUMBERS: Final = (int, float)
+_BITS_63: Final = 2**63
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,12 +33,20 @@ class Column:
 
     default: ClassVar[Any] = None
 
+    def holds(self, value: Any) -> bool:
+        """Whether ``value`` can be stored."""
+        return False
+
 
 @dataclass(frozen=True, slots=True)
 class Text(Column):
     """Text; empty where not set."""
 
     default: ClassVar[Any] = ""
+
+    def holds(self, value: Any) -> bool:
+        """Text that UTF-8 can carry."""
+        return isinstance(value, str) and (value.isascii() or not _SURROGATE.search(value))
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,15 +56,31 @@ class Number(Column):
     places: int = field(default=0, kw_only=True)
     default: ClassVar[Any] = 0
 
+    def holds(self, value: Any) -> bool:
+        """A finite number of 64 bits."""
+        return isinstance(value, _NUMBERS) and -_BITS_63 <= value < _BITS_63
+
 
 @dataclass(frozen=True, slots=True)
 class Timestamp(Column):
     """A moment in ms UTC; none where not set. Mirrored to a date column, or to a number column as ms."""
 
+    def holds(self, value: Any) -> bool:
+        """Whole ms, or None."""
+        return value is None or (isinstance(value, int) and -_BITS_63 <= value < _BITS_63)
+
 
 @dataclass(frozen=True, slots=True)
 class Json(Column):
     """A list or an object, kept as JSON; for private columns, never mirrored."""
+
+    def holds(self, value: Any) -> bool:
+        """What JSON can carry."""
+        try:
+            orjson.dumps(value)
+        except TypeError:
+            return False
+        return True
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +112,8 @@ class Table:
     """The environment name that holds the Bitable table ID, e.g. ``BITABLE_TABLE_ID``."""
     indexes: tuple[tuple[str, ...], ...] = ()
     """Column groups that ``find`` may be asked for."""
+    by_message: bool = False
+    """The key is a message ID; the rows of all messages that a batch of events is about are then read at once."""
     ranked_by: tuple[str, ...] = ()
     """Columns that order the table for people, greatest first; its first rows are shown while the program runs."""
 
@@ -95,9 +127,16 @@ class Table:
         stored = {column.name for column in self.stored}
         used = {*self.key, *self.ranked_by, *(name for index in self.indexes for name in index)}
         used |= {column.of for column in self.columns if isinstance(column, VIRTUAL)}
+        if self.by_message and len(self.key) != 1:
+            raise ValueError(f"table {self.name!r}: by_message needs a key of one column")
         if not self.key or not used <= stored:
             unknown = sorted(used - stored)
             raise ValueError(f"table {self.name!r}: key, indexes and `of` name stored columns; {unknown} are not")
+        json = [column.name for column in self.stored if isinstance(column, Json)]
+        if any(self.by_name[name].title or name in used for name in json):
+            raise ValueError(f"table {self.name!r}: {json} are JSON; such columns have no title and no index")
+        if self.setting and not all(self.by_name[name].title for name in self.key):
+            raise ValueError(f"table {self.name!r}: it is mirrored, so the columns of its key need titles")
 
     @cached_property
     def stored(self) -> tuple[Column, ...]:

@@ -63,9 +63,11 @@ class SandboxProcess:
 
     @staticmethod
     def over(stats: dict[str, Any]) -> bool:
-        """Whether everything was played and acknowledged."""
-        pushes = stats.get("pushes", {})
-        return bool(stats) and stats["scenario"]["done"] and not pushes["in_flight"] and not pushes["waiting"]
+        """Whether everything was played, and acknowledged or given up."""
+        if not stats:
+            return False
+        under_way = ("waiting", "in_flight", "scheduled")
+        return bool(stats["scenario"]["done"]) and not any(stats["pushes"][name] for name in under_way)
 
     async def stop(self) -> None:
         """End it; at most 5 s."""

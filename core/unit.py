@@ -5,13 +5,16 @@ Reads see the writes collected so far. A mark before each event lets the writes 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
 
 from .storage.protocol import Key, Publication, StoreHandle
 from .table import Row, Table
 
 _ABSENT: Any = object()
+
+MOST_KEPT: Final = 5000
+"""Rows of one table that are kept in memory from batch to batch."""
 
 
 class Unit:
@@ -37,6 +40,22 @@ class Unit:
             return seen[key]
         row = seen[key] = self._store.get(self._plugin, table, key)
         return row
+
+    def prefetch(self, table: Table, ids: Iterable[str]) -> None:
+        """Read the rows with these keys at once, for ``get`` to find."""
+        seen = self._seen.setdefault(table, {})
+        wanted = [(one,) for one in ids if (one,) not in seen]
+        seen.update(dict.fromkeys(wanted))
+        seen.update(self._store.get_many(self._plugin, table, wanted))
+
+    def committed(self) -> Unit:
+        """The unit that follows once this one is stored; it remembers rows, as nobody else writes them."""
+        following = Unit(self._plugin, self._store)
+        for table, rows in self._seen.items():
+            rows.update(self.rows.get(table, {}))
+            if len(rows) <= MOST_KEPT:
+                following._seen[table] = rows
+        return following
 
     def find(self, table: Table, where: Mapping[str, Any]) -> list[Row]:
         """Rows whose columns equal ``where``, in key order."""

@@ -7,6 +7,8 @@ from typing import Any
 from ..table import Column, Number, PersonCell, PersonName, Text, Timestamp
 
 TEXT, NUMBER, SINGLE_SELECT, DATE_TIME, PERSON, PHONE, URL = 1, 2, 3, 5, 11, 13, 15
+MOST = 2**53
+"""Numbers beyond are nothing this program wrote, and no integer a database holds; they read as empty."""
 
 
 def accepted(column: Column) -> tuple[int, ...]:
@@ -58,9 +60,9 @@ def read(column: Column, cell: Any) -> Any:
         case Text():
             return "" if cell is None else str(cell)
         case Number(places=places):
-            number = cell if isinstance(cell, int | float) else 0
+            number = cell if isinstance(cell, int | float) and abs(cell) <= MOST else 0
             return round(float(number), places) if places else round(number)
         case Timestamp():
-            return int(cell) if isinstance(cell, int | float) else None
+            return int(cell) if isinstance(cell, int | float) and abs(cell) <= MOST else None
         case _:
             return column.default

@@ -27,6 +27,8 @@ from .frame_pb2 import Frame
 LONGEST_WAIT: Final = 60.0
 LONGEST_WAIT_FOR_PERSON: Final = 600.0
 MOST_FRAME_BYTES: Final = 16 * 1024 * 1024
+OPENING: Final = 15.0
+"""Seconds for discovery and handshake together."""
 GRACE: Final = 3.0
 """Seconds in which events already received are stored and acknowledged when stopping; the platform's own deadline."""
 
@@ -60,6 +62,7 @@ class LongConnection:
         on_given_up: Callable[[], None],
         max_retries: int | None = None,
         retry_delay: float | None = None,
+        opening: float = OPENING,
     ) -> None:
         self._base_url = base_url
         self._app_id = app_id
@@ -69,6 +72,7 @@ class LongConnection:
         self._on_given_up = on_given_up
         self._max_retries = max_retries
         self._retry_delay = retry_delay
+        self._opening = opening
         self._config = ClientConfig()
         self._thread = threading.Thread(target=self._run, name="connection", daemon=True)
         self._loop = asyncio.new_event_loop()
@@ -79,6 +83,7 @@ class LongConnection:
         self._phase: Phase = "starting"
         self._problem = ""
         self._since: int | None = None
+        self._heard = 0.0
         self._last_frame: int | None = None
         self._last_pong: int | None = None
         self._last_event: int | None = None
@@ -134,7 +139,10 @@ class LongConnection:
                 except Silent:
                     self._problem = "no frame for two ping intervals"
                 except (aiohttp.ClientError, OSError, TimeoutError) as error:
-                    self._problem = f"no connection to {self._base_url}: {str(error) or type(error).__name__}"
+                    self._problem = f"no connection to {self._base_url}: {_reason(error)}"
+                except Exception as error:  # Whatever the other side made us do, events must be received again.
+                    self._problem = f"unexpected {type(error).__name__}"
+                    logger.opt(exception=error).error("The connection broke down.")
                 if self._stopping.is_set():
                     break
                 failures = 1 if self._since is not None else failures + 1
@@ -162,21 +170,38 @@ class LongConnection:
             await asyncio.wait_for(self._stopping.wait(), seconds)
 
     async def _connect(self, session: aiohttp.ClientSession) -> None:
-        """One session of the socket, from discovery to its end."""
-        address = await discover(session, self._base_url, self._app_id, self._app_secret, self._config)
+        """One session of the socket, from discovery to its end; ``stop`` is heard at any time."""
+        stopping = asyncio.create_task(self._stopping.wait())
+        opening = asyncio.create_task(self._open(session))
         try:
-            socket = await session.ws_connect(
-                address.url, max_msg_size=MOST_FRAME_BYTES, timeout=aiohttp.ClientWSTimeout(ws_close=2.0)
-            )
+            await asyncio.wait({opening, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            if opening.done():
+                socket, service = opening.result()
+                await self._converse(socket, service, stopping)
+        finally:
+            await _end(opening, stopping)
+
+    async def _open(self, session: aiohttp.ClientSession) -> tuple[aiohttp.ClientWebSocketResponse, int]:
+        """The socket and the service number that pings carry."""
+        try:
+            async with asyncio.timeout(self._opening):
+                address = await discover(session, self._base_url, self._app_id, self._app_secret, self._config)
+                socket = await session.ws_connect(
+                    address.url, max_msg_size=MOST_FRAME_BYTES, timeout=aiohttp.ClientWSTimeout(ws_close=2.0)
+                )
         except aiohttp.WSServerHandshakeError as error:
             headers: Mapping[str, str] = error.headers or {}
             code = headers.get("Handshake-Autherrcode") or headers.get("Handshake-Status") or ""
-            if code.isdigit():
+            if code.isdecimal():
                 raise refusal(int(code), headers.get("Handshake-Msg", "")) from error
             raise
-        pinging = asyncio.create_task(self._ping(socket, address.service))
+        return socket, address.service
+
+    async def _converse(
+        self, socket: aiohttp.ClientWebSocketResponse, service: int, stopping: asyncio.Task[Any]
+    ) -> None:
+        pinging = asyncio.create_task(self._ping(socket, service))
         receiving = asyncio.create_task(self._receive(socket))
-        stopping = asyncio.create_task(self._stopping.wait())
         try:
             done, _ = await asyncio.wait({pinging, receiving, stopping}, return_when=asyncio.FIRST_COMPLETED)
             if stopping not in done:
@@ -186,9 +211,7 @@ class LongConnection:
                 receiving.cancel()
                 await self._finish_acknowledging()
         finally:
-            for task in (pinging, receiving, stopping):
-                task.cancel()
-            await asyncio.gather(pinging, receiving, stopping, return_exceptions=True)
+            await _end(pinging, receiving)
             await socket.close()
 
     async def _ping(self, socket: aiohttp.ClientWebSocketResponse, service: int) -> None:
@@ -275,3 +298,18 @@ class LongConnection:
                 await asyncio.wait_for(self._drained.wait(), GRACE)
         if self._acknowledging:
             await asyncio.wait(self._acknowledging, timeout=GRACE)
+
+
+async def _end(*tasks: asyncio.Task[Any]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _reason(error: Exception) -> str:
+    """What went wrong, without the address: it carries the key of the session."""
+    if isinstance(error, aiohttp.ClientResponseError):
+        return f"HTTP {error.status}"
+    if isinstance(error, aiohttp.InvalidURL):
+        return "the address cannot be used"
+    return str(error) or type(error).__name__

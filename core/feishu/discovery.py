@@ -11,7 +11,6 @@ import orjson
 
 from ..errors import ApiFailure
 
-TIMEOUT: Final = aiohttp.ClientTimeout(total=15)
 PLATFORM_HOSTS: Final = ("feishu.cn", "larksuite.com", "larkoffice.com", "feishu.net")
 LOOPBACK: Final = ("127.0.0.1", "localhost", "::1")
 
@@ -63,12 +62,11 @@ def refusal(code: int, message: str) -> Refused:
 async def discover(
     session: aiohttp.ClientSession, base_url: str, app_id: str, app_secret: str, config: ClientConfig
 ) -> WebSocketAddress:
-    """Ask for an address. Raises ``Refused``; ``aiohttp.ClientError`` and ``TimeoutError`` when there is no answer."""
+    """Ask for an address. Raises ``Refused``; ``aiohttp.ClientError`` when there is no answer; sets no time limit."""
     async with session.post(
         f"{base_url}/callback/ws/endpoint",
         json={"AppID": app_id, "AppSecret": app_secret},
         headers={"locale": "zh"},
-        timeout=TIMEOUT,
         allow_redirects=False,
     ) as response:
         body = await response.read()
@@ -82,6 +80,8 @@ async def discover(
         data = answer["data"]
         url = data["URL"]
         service = int(parse_qs(urlsplit(url).query)["service_id"][0])
+        if not 0 <= service < 2**31:
+            raise ValueError("service_id is no int32")
     except (orjson.JSONDecodeError, KeyError, TypeError, ValueError, AttributeError) as error:
         raise Refused("endpoint discovery answers something else than an address", needs_person=False) from error
     config.update(data.get("ClientConfig"))

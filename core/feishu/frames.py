@@ -51,7 +51,7 @@ class Reassembly:
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
-        self._waiting: dict[str, tuple[float, dict[int, bytes]]] = {}
+        self._waiting: dict[str, tuple[float, int, dict[int, bytes]]] = {}
 
     def add(self, payload: bytes, headers: dict[str, str]) -> bytes | None:
         """The whole payload if this part completes it, else None. Raises ``Malformed`` for impossible numbering."""
@@ -61,20 +61,24 @@ class Reassembly:
             raise Malformed("frame part numbers are not numbers") from error
         if total <= 1:
             return payload
-        if not (0 <= part < total <= MOST_PARTS) or not headers.get("message_id"):
+        message_id = headers.get("message_id", "")
+        if not (0 <= part < total <= MOST_PARTS) or not message_id:
             raise Malformed("frame part numbers are impossible")
         self._drop_old()
-        _, parts = self._waiting.setdefault(headers["message_id"], (self._clock(), {}))
+        if message_id not in self._waiting and len(self._waiting) >= MOST_INCOMPLETE:
+            del self._waiting[next(iter(self._waiting))]
+        _, announced, parts = self._waiting.setdefault(message_id, (self._clock(), total, {}))
+        if announced != total:
+            raise Malformed("frame part numbers are impossible")
         parts[part] = payload
         if len(parts) < total:
             return None
-        del self._waiting[headers["message_id"]]
+        del self._waiting[message_id]
         return b"".join(parts[i] for i in range(total))
 
     def _drop_old(self) -> None:
         oldest = self._clock() - PART_LIFETIME
-        for message_id, (started, _) in list(self._waiting.items()):
-            if started < oldest or len(self._waiting) >= MOST_INCOMPLETE:
-                del self._waiting[message_id]
-            else:
+        for message_id, (started, _, _) in list(self._waiting.items()):
+            if started >= oldest:
                 break
+            del self._waiting[message_id]

@@ -17,7 +17,7 @@ from aiolimiter import AsyncLimiter
 from loguru import logger
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, stop_after_attempt
 
-from ..errors import ApiError, QuotaExhausted, Unreachable
+from ..errors import ApiError, ApiFailure, QuotaExhausted, Unreachable
 from .ledger import Ledger
 
 TIMEOUT: Final = aiohttp.ClientTimeout(total=30, connect=10)
@@ -57,10 +57,18 @@ class Operation:
 class _Again(Exception):
     """The attempt may be repeated after ``after`` seconds, or with backoff."""
 
-    def __init__(self, cause: Exception, after: float | None = None) -> None:
+    def __init__(self, cause: ApiFailure, after: float | None = None) -> None:
         super().__init__(str(cause))
         self.cause = cause
         self.after = after
+
+
+class _BadToken(Exception):
+    """The token was refused; the attempt may be repeated once with a new one."""
+
+    def __init__(self, cause: ApiError) -> None:
+        super().__init__(str(cause))
+        self.cause = cause
 
 
 class Api:
@@ -112,7 +120,7 @@ class Api:
         """The ``data`` of the answer.
 
         Repeats what may be repeated: network errors, time-outs, HTTP 5xx, rate limits (after the time the platform
-        names) and an expired token. Raises ``ApiError`` for any other code, ``Unreachable`` when the attempts are
+        names), and once a refused token. Raises ``ApiError`` for any other code, ``Unreachable`` when the attempts are
         used up, ``QuotaExhausted``.
         """
         retrying = AsyncRetrying(
@@ -122,10 +130,17 @@ class Api:
             sleep=self.sleep,
             reraise=True,
         )
+        renewed = False
         try:
             async for attempt in retrying:
                 with attempt:
-                    return await self._once(operation, path or {}, query, body)
+                    try:
+                        return await self._once(operation, path or {}, query, body)
+                    except _BadToken as refused:
+                        if renewed:
+                            raise refused.cause from None
+                        renewed = True
+                        raise _Again(refused.cause, 0.0) from None
         except _Again as again:
             raise again.cause from None
         raise AssertionError("unreachable")
@@ -140,9 +155,14 @@ class Api:
         token = await self._fresh_token()
         limiter = self._limiters.setdefault(operation.name, AsyncLimiter(operation.per_second, 1.0))
         async with limiter:
-            answer = await self._send(
-                operation, operation.path.format_map(path), query, body, {"Authorization": f"Bearer {token}"}
-            )
+            try:
+                answer = await self._send(
+                    operation, operation.path.format_map(path), query, body, {"Authorization": f"Bearer {token}"}
+                )
+            except _BadToken:
+                if self._token == token:  # Else another call has renewed it meanwhile.
+                    self._token_until = 0.0
+                raise
         data = answer.get("data")
         return data if isinstance(data, dict) else {}
 
@@ -153,8 +173,10 @@ class Api:
                 operation = Operation("auth.v3.tenantAccessToken.internal", "POST", TOKEN_PATH)
                 body = {"app_id": self._app_id, "app_secret": self._app_secret}
                 answer = await self._send(operation, TOKEN_PATH, None, body, {})
-                self._token = str(answer["tenant_access_token"])
-                lifetime = float(answer["expire"])
+                token, lifetime = answer.get("tenant_access_token"), answer.get("expire")
+                if not isinstance(token, str) or not isinstance(lifetime, int | float):
+                    raise _Again(Unreachable(f"{operation.name}: the answer has no token"))
+                self._token = token
                 self._token_until = now + max(lifetime - TOKEN_MARGIN, lifetime / 2)
             return self._token
 
@@ -166,7 +188,7 @@ class Api:
         body: Mapping[str, Any] | bytes | None,
         headers: dict[str, str],
     ) -> dict[str, Any]:
-        """One attempt. Raises ``_Again`` around what may be repeated."""
+        """One attempt. Raises ``_Again`` or ``_BadToken`` around what may be repeated."""
         if self._session is None:
             raise RuntimeError("use `async with Api(…)`")
         self.ledger.spend(operation.name)
@@ -184,7 +206,7 @@ class Api:
             reason = f"{operation.name}: no answer from {self._base_url}: {str(error) or type(error).__name__}"
             raise _Again(Unreachable(reason)) from error
         answer = _parsed(raw)
-        if answer is None or "code" not in answer:
+        if answer is None or not isinstance(answer.get("code"), int):
             problem = Unreachable(f"{operation.name}: HTTP {status} without a usable answer")
             if status == 429 or status >= 500 or status == 200:
                 raise _Again(problem)
@@ -208,8 +230,7 @@ class Api:
             logger.debug("{} is rate limited; again in {} s", operation.name, reset or "some")
             raise _Again(problem, after)
         if code in BAD_TOKEN and operation.path != TOKEN_PATH:
-            self._token_until = 0.0
-            raise _Again(problem, 0.0)
+            raise _BadToken(problem)
         if status >= 500:
             raise _Again(problem)
         raise problem

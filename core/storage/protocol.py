@@ -173,6 +173,9 @@ class StoreHandle(Protocol):
 
     def get(self, plugin: str, table: Table, key: Key) -> Row | None: ...
 
+    def get_many(self, plugin: str, table: Table, keys: Sequence[Key]) -> dict[Key, Row]:
+        """Those of ``keys`` that exist; for tables whose key is one column."""
+
     def find(self, plugin: str, table: Table, where: Mapping[str, Any]) -> list[Row]:
         """Rows whose columns equal ``where``, in key order."""
 

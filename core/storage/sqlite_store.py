@@ -46,6 +46,9 @@ CREATE TABLE IF NOT EXISTS note (name TEXT PRIMARY KEY, value TEXT NOT NULL) WIT
 """
 
 
+MOST_PARAMETERS: Final = 500
+
+
 class SqliteStore(SqliteMirrorSide):
     """One thread's handle on ``store.db``."""
 
@@ -74,6 +77,15 @@ class SqliteStore(SqliteMirrorSide):
         layout = self.layout(plugin, table)
         rows = self.read(layout.get, key)
         return layout.row(rows[0]) if rows else None
+
+    def get_many(self, plugin: str, table: Table, keys: Sequence[Key]) -> dict[Key, Row]:
+        layout = self.layout(plugin, table)
+        found: dict[Key, Row] = {}
+        for i in range(0, len(keys), MOST_PARAMETERS):
+            values = [key[0] for key in keys[i : i + MOST_PARAMETERS]]
+            for row in map(layout.row, self.read(layout.among(len(values)), values)):
+                found[layout.key(row)] = row
+        return found
 
     def find(self, plugin: str, table: Table, where: Mapping[str, Any]) -> list[Row]:
         layout = self.layout(plugin, table)

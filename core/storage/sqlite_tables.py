@@ -59,6 +59,12 @@ class Layout:
         order = ", ".join(self.table.key)
         return f"SELECT {', '.join(self.columns)} FROM {self.name} WHERE {where}{alive} ORDER BY {order}"
 
+    def among(self, count: int) -> str:
+        """The query for the rows whose key, one column, is among ``count`` parameters."""
+        alive = " AND _deleted = 0" if self.tracked else ""
+        marks = ",".join("?" * count)
+        return f"SELECT {', '.join(self.columns)} FROM {self.name} WHERE {self.table.key[0]} IN ({marks}){alive}"
+
     def values(self, row: Row) -> tuple[Any, ...]:
         """A row as SQL parameters."""
         values = [row[name] for name in self.columns]

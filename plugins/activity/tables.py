@@ -48,6 +48,7 @@ CREDITS: Final = Table(
         Number("pin_time"),
     ),
     key=("message_id",),
+    by_message=True,
 )
 """What each message credits to whom. ``author`` is empty while something is known about the message but not itself."""
 

@@ -1,0 +1,251 @@
+"""A real group chat, end to end: file → sandbox → WebSocket → core → Bitable, compared row by row with a recount.
+
+    python benchmarks/real_chat.py [FILE.jsonl.gz] [--messages N]
+
+Plays the file (196,146 messages, with seeded reactions, removals and recalls) as fast as it is acknowledged through
+the sandbox's long connection into ``python -m core run``, both as processes of their own; then compares every row in
+the sandbox's Bitable with an independent count over the same acts. Exit code 1 when a single cell differs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gzip
+import itertools
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "support")]
+
+from reference_fold import WEIGHTS, fold, score  # noqa: E402
+
+from sandbox.scenario import catalogue  # noqa: E402
+from sandbox.scenario.act import React, Recall, Say, Unreact  # noqa: E402
+
+SEED = 1
+DEFAULT = ROOT.parent / "shared" / "data" / "group-chat.jsonl.gz"
+PLUGINS = """
+[plugins.activity]
+enabled = true
+[plugins.health]
+enabled = true
+"""
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("file", nargs="?", type=Path, default=DEFAULT)
+    parser.add_argument("--messages", type=int, default=0, help="only the first N messages (default: all)")
+    options = parser.parse_args()
+    if not options.file.exists():
+        print(f"skipped: {options.file} is not there")
+        return 0
+    with tempfile.TemporaryDirectory() as directory:
+        work = Path(directory)
+        file = options.file if not options.messages else _head(options.file, options.messages, work / "head.jsonl")
+        return _run(file, work)
+
+
+def _run(file: Path, work: Path) -> int:
+    command = [sys.executable, "-m", "sandbox", "--json", "--stdin-eof", "--speed", "0", "--seed", str(SEED)]
+    sandbox = subprocess.Popen(
+        [*command, "--scenario", str(file)], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert sandbox.stdout is not None
+    env = json.loads(sandbox.stdout.readline())
+    base, port = env["FEISHU_BASE_URL"], _free_port()
+    (work / "plugins.toml").write_text(PLUGINS)
+    core = subprocess.Popen(
+        [sys.executable, "-m", "core", "run", "--plain"],
+        cwd=work,
+        stderr=subprocess.DEVNULL,
+        env={
+            **{name: value for name, value in os.environ.items() if name in ("PATH", "HOME", "LANG")},
+            **env,
+            "CHAT_ID": "",
+            "PYTHONPATH": str(ROOT),
+            "API_MONTHLY_QUOTA": "1000000",
+            "HEALTH_CHECK_PORT": str(port),
+        },
+    )
+    try:
+        return _watch(file, core, base, f"http://127.0.0.1:{port}", env)
+    finally:
+        core.kill()
+        core.wait()
+        assert sandbox.stdin is not None
+        sandbox.stdin.close()
+        sandbox.wait()
+
+
+def _watch(file: Path, core: subprocess.Popen[Any], base: str, health: str, env: dict[str, str]) -> int:
+    began = acknowledged = time.monotonic()
+    stats: dict[str, Any] = {}
+    pushing = True
+    while True:
+        time.sleep(0.2)
+        if core.poll() is not None:
+            print(f"core ended by itself with exit code {core.returncode}")
+            return 1
+        stats = _get(f"{base}/sandbox/stats")
+        if not stats["scenario"]["played"]:
+            began = time.monotonic()
+        over = stats["scenario"]["done"] and not stats["pushes"]["waiting"] and not stats["pushes"]["in_flight"]
+        if over and pushing:
+            acknowledged, pushing = time.monotonic(), False
+        if over and _settled(_get(f"{health}/status")):
+            break
+    ended = time.monotonic()
+    status = _get(f"{health}/status")
+    peak = _peak_memory(core.pid)
+    core.send_signal(signal.SIGTERM)
+    code = core.wait(60)
+
+    expected = fold(_events(file))
+    found = _rows(base, env)
+    different = _differences(expected, found)
+    events, rows = status["journal"]["received"], status["tables"][0]["rows"]
+    pushes = stats["pushes"]
+    print(f"events                      {events:>12,}")
+    print(f"acknowledged                {events / (acknowledged - began):>12,.0f} events/s")
+    print(f"end to end, last row written{events / (ended - began):>12,.0f} events/s ({ended - began:.1f} s)")
+    print(f"acknowledgement p50 / p99   {pushes['ack_ms']['p50']:>12.1f} / {pushes['ack_ms']['p99']:.1f} ms")
+    print(f"pushed again                {pushes['repushed']:>12,}")
+    print(f"peak memory of the process  {peak:>12.1f} MB")
+    print(f"API calls                   {status['api']['used']:>12,} ({_names(status)})")
+    print(f"rows in Bitable             {rows:>12,}")
+    print(f"rows that differ            {len(different):>12,} of {len(expected):,} counted independently")
+    print(f"exit code of core           {code:>12}")
+    for line in different[:10]:
+        print(f"  {line}")
+    return 1 if different or code else 0
+
+
+def _settled(status: dict[str, Any]) -> bool:
+    lag = any(plugin["lag"] or plugin["retrying"] for plugin in status["plugins"])
+    return not lag and not any(table["waiting"] for table in status["tables"])
+
+
+def _differences(expected: dict[tuple[str, str], dict[str, int]], found: dict[tuple[str, str], Any]) -> list[str]:
+    lines = []
+    for key in sorted(expected.keys() | found.keys()):
+        cells = found.get(key)
+        counters = expected.get(key, dict.fromkeys(WEIGHTS, 0))
+        wanted = {**counters, "活跃度分数": score(counters)}
+        if cells is None:
+            lines.append(f"{key}: missing, should be {wanted}")
+        elif isinstance(cells, list):
+            lines.append(f"{key}: {len(cells)} rows")
+        elif any(cells.get(name, 0) != value for name, value in wanted.items()):
+            lines.append(f"{key}: {({name: cells.get(name, 0) for name in wanted})}, should be {wanted}")
+    return lines
+
+
+def _rows(base: str, env: dict[str, str]) -> dict[tuple[str, str], Any]:
+    rows: dict[tuple[str, str], Any] = {}
+    items = _get(f"{base}/sandbox/tables/{env['BITABLE_APP_TOKEN']}/{env['BITABLE_TABLE_ID']}")["items"]
+    for item in items:
+        fields = item["fields"]
+        key = (_text(fields["用户ID"]), _text(fields["统计周期"]))
+        rows[key] = [rows[key], fields] if key in rows else fields
+    return rows
+
+
+def _text(cell: Any) -> str:
+    return cell if isinstance(cell, str) else "".join(part["text"] for part in cell)
+
+
+def _events(file: Path) -> Iterator[dict[str, Any]]:
+    """What happened, read from the scenario itself and put into the words the recount understands."""
+    scenario = catalogue.load(str(file), seed=SEED)
+    roots: dict[str, str] = {}
+    for act in scenario.acts():
+        match act:
+            case Say():
+                root = act.root or (roots.get(act.parent, act.parent) if act.parent else "")
+                roots[act.message] = root or act.message
+                mentions = [
+                    {"key": m.key, "id": {"open_id": m.open_id}, "mentioned_type": "user"} for m in act.mentions
+                ]
+                message = {
+                    "message_id": act.message,
+                    "chat_type": "group",
+                    "create_time": str(act.at),
+                    "message_type": act.type,
+                    "content": json.dumps(act.content),
+                    "parent_id": act.parent,
+                    "root_id": root,
+                    "thread_id": "omt_x" if act.thread else "",
+                    "mentions": mentions,
+                }
+                sender = {"sender_id": {"open_id": act.sender}, "sender_type": "user"}
+                yield _event("im.message.receive_v1", message=message, sender=sender)
+            case React() | Unreact():
+                kind = "created" if isinstance(act, React) else "deleted"
+                yield _event(
+                    f"im.message.reaction.{kind}_v1",
+                    message_id=act.message,
+                    operator_type="user",
+                    user_id={"open_id": act.person},
+                    reaction_type={"emoji_type": act.emoji},
+                    action_time=str(act.at),
+                )
+            case Recall():
+                yield _event("im.message.recalled_v1", message_id=act.message)
+
+
+def _event(kind: str, **event: Any) -> dict[str, Any]:
+    return {"header": {"event_type": kind}, "event": event}
+
+
+def _head(file: Path, count: int, to: Path) -> Path:
+    opened = gzip.open(file, "rt", encoding="utf-8") if file.suffix == ".gz" else file.open(encoding="utf-8")
+    with opened as source, to.open("w", encoding="utf-8") as target:
+        target.writelines(itertools.islice(source, count))
+    return to
+
+
+def _names(status: dict[str, Any]) -> str:
+    return ", ".join(f"{name.split('.', 2)[-1]} {count}" for name, count in status["api"]["by_name"].items())
+
+
+def _peak_memory(pid: int) -> float:
+    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith("VmHWM:"):
+            return int(line.split()[1]) / 1024
+    return 0.0
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _get(url: str) -> dict[str, Any]:
+    for attempt in range(50):
+        try:
+            with urllib.request.urlopen(url, timeout=30) as answer:
+                return dict(json.load(answer))
+        except urllib.error.HTTPError:
+            raise
+        except OSError:
+            if attempt == 49:
+                raise
+            time.sleep(0.2)
+    raise AssertionError
+
+
+if __name__ == "__main__":
+    sys.exit(main())
