@@ -31,6 +31,8 @@ BATCH: Final = 500
 MOST_ATTEMPTS: Final = 8
 HOOK_TIMEOUT: Final = 30.0
 SHUTDOWN_TIMEOUT: Final = 10.0
+LEFT_TIMEOUT: Final = 1.0
+"""Seconds that the tasks a plugin left running have to end when they are cancelled."""
 WATCH: Final = 0.25
 """Seconds between two looks at whether a hook call takes too long."""
 POLL: Final = 1.0
@@ -43,6 +45,7 @@ _HOOK_OF: Final = {
     REACTION_ADDED: ("on_reaction", "reaction"),
     REACTION_REMOVED: ("on_reaction", "reaction"),
 }
+_ON_EVENT: Final = ("on_event", "event")
 
 
 def backoff(attempts: int) -> float:
@@ -97,9 +100,10 @@ class PluginConsumer:
         self._next_unit: Unit | None = None
 
     def start(self) -> None:
-        """Begin to consume; returns at once."""
-        self._phase, self._problem = "starting", ""
-        self._thread.start()
+        """Begin to consume, unless it was stopped before; returns at once."""
+        if not self._stopping:
+            self._phase, self._problem = "starting", ""
+            self._thread.start()
 
     def hold(self, reason: str) -> None:
         """It cannot be started yet; its events wait in the journal."""
@@ -160,12 +164,15 @@ class PluginConsumer:
         self._log.opt(exception=error).error("Plugin {} ended: {}", self.plugin.name, self._problem)
 
     async def _watched(self) -> None:
-        consuming = asyncio.create_task(self._consume())
-        watching = asyncio.create_task(self._watch_calls(consuming))
+        self._consuming = asyncio.create_task(self._consume())
+        watching = asyncio.create_task(self._watch_calls())
         try:
-            await consuming
+            await self._consuming
         finally:
-            watching.cancel()
+            left = {watching, *asyncio.all_tasks()} - {asyncio.current_task()}  # A plugin may have left some.
+            for task in left:
+                task.cancel()
+            await asyncio.wait(left, timeout=LEFT_TIMEOUT)
 
     async def _consume(self) -> None:
         store, journal = self._engine.store(), self._engine.journal()
@@ -200,11 +207,11 @@ class PluginConsumer:
             except (NotReady, StorageError, TimeoutError) as error:
                 tries += 1
                 delay = backoff(min(tries, 5))
-                self._phase, self._problem = "waiting", str(error) or "start-up took longer than 30 s"
+                self._phase, self._problem = "waiting", str(error) or type(error).__name__
                 self._log.warning(
                     "Plugin {} is not ready: {}; next try in {:.0f} s", self.plugin.name, self._problem, delay
                 )
-                await self._pause(delay)
+                await self._rest(delay)
                 continue
             self._problem = ""
             return True
@@ -217,16 +224,16 @@ class PluginConsumer:
             self._wake.clear()
             try:
                 busy = await self._batch(context, store, journal)
+                due = None if busy else store.next_due(self.plugin.name)
             except StorageError as error:
                 failures += 1
                 self._problem = str(error)
                 self._log.error("Plugin {} could not store its batch, it is done again: {}", self.plugin.name, error)
                 self._cursor = self._reread(store)
-                await self._pause(min(5.0, backoff(failures)))
+                await self._rest(min(5.0, backoff(failures)))
                 continue
             failures, self._problem = 0, ""
             if not busy:
-                due = store.next_due(self.plugin.name)
                 wait = POLL if due is None else min(POLL, max(0.0, (due - self._clock()) / 1000))
                 await self._pause(wait)
 
@@ -289,9 +296,11 @@ class PluginConsumer:
                 raise event
             if self._unwatched(event):
                 return None
-            hook, argument = _HOOK_OF.get(stored.type, ("on_event", "event"))
+            hook, argument = _HOOK_OF.get(stored.type, _ON_EVENT)
+            if hook not in self.plugin.hooks:  # Its manifest lists the type for on_event.
+                hook, argument = _ON_EVENT
             await self._call(hook, context, self._hook_timeout, **{argument: event})
-        except (Exception, SystemExit, asyncio.CancelledError) as error:
+        except (Exception, asyncio.CancelledError) as error:
             context.unit.back_to(mark)
             return self._failure(stored.seq, attempts + 1, error)
         return None
@@ -355,28 +364,39 @@ class PluginConsumer:
             await hook.call(**{argument: event[argument] for argument in hook.arguments})
         except asyncio.CancelledError as error:
             if self._timed_out:
-                self._timed_out = False
                 raise TimeoutError(f"{name} did not return within {timeout:g} s") from error
             raise
+        except SystemExit as error:
+            raise RuntimeError(f"{name} called sys.exit({error.code!r})") from error
         finally:
             self._calling_since = None
+            if self._timed_out:
+                self._timed_out = False
+                self._consuming.uncancel()
 
-    async def _watch_calls(self, consuming: asyncio.Task[None]) -> None:
+    async def _watch_calls(self) -> None:
         """Cancel a hook call that takes too long; one timer for all calls, as a timer per event costs too much."""
         while True:
             await asyncio.sleep(WATCH)
             since = self._calling_since
             if since is not None and not self._timed_out and time.monotonic() - since > self._call_timeout:
                 self._timed_out = True
-                consuming.cancel()
+                self._consuming.cancel()
 
     async def _shut_down(self, context: Context[Any], store: StoreHandle) -> None:
         context.begin()
         try:
             await self._call("shutdown", context, SHUTDOWN_TIMEOUT)
             self._commit(context, store, self._cursor)
-        except (Exception, SystemExit) as error:
+        except (Exception, asyncio.CancelledError) as error:
             self._log.opt(exception=error).warning("shutdown of plugin {} failed: {}", self.plugin.name, error)
+
+    async def _rest(self, seconds: float) -> None:
+        """Wait, whatever arrives meanwhile; only the end of the program cuts it short."""
+        until = self._clock() + int(seconds * 1000)
+        while not self._stopping and (left := until - self._clock()) > 0:
+            self._wake.clear()
+            await self._pause(min(POLL, left / 1000))
 
     async def _pause(self, seconds: float) -> None:
         with contextlib.suppress(TimeoutError):

@@ -33,14 +33,14 @@ class TableView:
     """One declared table during an event: reads are immediate, writes are collected."""
 
     def __init__(self, plugin: str, table: Table, unit: Unit, store: StoreHandle) -> None:
+        self.unit = unit
         self._plugin = plugin
         self._table = table
-        self._unit = unit
         self._store = store
 
     def get(self, *key: Any) -> Row | None:
         """The row with this key, or None. It is a view: change it, and what is in it, with ``set`` or ``add`` only."""
-        return self._unit.get(self._table, self._checked(key))
+        return self.unit.get(self._table, self._checked(key))
 
     def find(self, **equals: Any) -> list[Row]:
         """Rows whose columns equal the values given, in key order; the columns must be an index of the table."""
@@ -49,7 +49,7 @@ class TableView:
                 f"{self._plugin}: find({', '.join(equals)}) on table {self._table.name!r} needs "
                 f"indexes=({tuple(equals)!r},) in its declaration"
             )
-        return self._unit.find(self._table, equals)
+        return self.unit.find(self._table, equals)
 
     def scan(self) -> Iterator[Row]:
         """Every stored row in key order, without what the current batch collected; meant for ``startup``."""
@@ -70,7 +70,7 @@ class TableView:
 
     def delete(self, *key: Any) -> None:
         """Delete the row with this key, if there is one."""
-        self._unit.put(self._table, self._checked(key), None)
+        self.unit.put(self._table, self._checked(key), None)
 
     def _checked(self, key: tuple[Any, ...]) -> tuple[Any, ...]:
         if len(key) != len(self._table.key):
@@ -84,7 +84,7 @@ class TableView:
                     f"{self._plugin}: table {self._table.name!r} has no column {name} that can be changed; "
                     "declare it in columns=(…), and do not change the key"
                 )
-        before = self._unit.get(self._table, key)
+        before = self.unit.get(self._table, key)
         if before is not None:
             return before.copy()
         row = self._table.blank.copy()
@@ -94,7 +94,7 @@ class TableView:
 
     def _put(self, key: tuple[Any, ...], row: Row, changed: Iterable[str]) -> Row:
         self._check(row, changed)
-        self._unit.put(self._table, key, row)
+        self.unit.put(self._table, key, row)
         return row
 
     def _check(self, row: Row, names: Iterable[str]) -> None:
@@ -148,13 +148,15 @@ class Context(Generic[C]):
         self._clock = clock
         self._status = status
         self._call = call
-        self.begin()
+        self.unit = Unit(self.plugin, store)
+        self._views = {STATE: TableView(self.plugin, STATE, self.unit, store)}
+        self.state = State(self._views[STATE])
 
     def begin(self, unit: Unit | None = None) -> None:
         """Start an empty unit of work, or ``unit``; the bus calls it before each batch."""
         self.unit = unit or Unit(self.plugin, self._store)
-        self._views: dict[Table, TableView] = {}
-        self.state = State(TableView(self.plugin, STATE, self.unit, self._store))
+        for view in self._views.values():
+            view.unit = self.unit
 
     def now(self) -> int:
         """The time, ms UTC."""
@@ -163,7 +165,7 @@ class Context(Generic[C]):
     def table(self, table: Table) -> TableView:
         """A declared table. Raises ``Undeclared`` for any other."""
         view = self._views.get(table)
-        if view is None:
+        if view is None or table is STATE:
             if table not in self._manifest.tables:
                 raise Undeclared(f"{self.plugin}: table {table.name!r} is not in the manifest; add it to tables=(…)")
             view = self._views[table] = TableView(self.plugin, table, self.unit, self._store)

@@ -67,9 +67,11 @@ class NotReady(PluginError):
 
 
 class Retry(PluginError):
-    """The event cannot be handled now; it is tried again after ``after`` seconds, then with backoff."""
+    """The event cannot be handled now; it is tried again after ``after`` seconds (0…86400), otherwise with backoff."""
 
     def __init__(self, reason: str = "the plugin asked for a retry", *, after: float | None = None) -> None:
+        if after is not None and not 0 <= after <= 86_400:
+            raise ValueError(f"Retry(after={after}): seconds from 0 to 86400")
         super().__init__(reason)
         self.after = after
 

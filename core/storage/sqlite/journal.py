@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from .protocol import Appended, Dead, Record, Stored
-from .sqlite import SqliteHandle
+from ..protocol import Appended, Dead, Record, Stored
+from .handle import SqliteHandle
 
 SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS event (

@@ -8,9 +8,9 @@ from typing import Any, Final
 
 import orjson
 
-from ..errors import StorageError
-from ..table import Json, Number, Row, Table, Text, Timestamp
-from .protocol import Key
+from ...errors import StorageError
+from ...table import Json, Number, Row, Table, Text, Timestamp
+from ..protocol import Key
 
 TRACKED: Final = """
   _id INTEGER PRIMARY KEY,

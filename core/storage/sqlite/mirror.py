@@ -8,10 +8,10 @@ from collections.abc import Sequence
 
 import orjson
 
-from ..table import Row, Table
-from .protocol import Batch, PendingRow
-from .sqlite import SqliteHandle
-from .sqlite_tables import Layouts
+from ...table import Row, Table
+from ..protocol import Batch, PendingRow
+from .handle import SqliteHandle
+from .layout import Layouts
 
 
 class SqliteMirrorSide(SqliteHandle):

@@ -1,6 +1,6 @@
 """The SQL of the store in SQLite: commits, cursors, dead letters, people and the call ledger.
 
-What concerns the mirror stands in ``sqlite_mirror``.
+What concerns the mirror stands in ``mirror``.
 """
 
 from __future__ import annotations
@@ -11,10 +11,10 @@ from typing import Any, Final
 
 import orjson
 
-from ..errors import Fenced, StorageError
-from ..table import Row, Table
-from .protocol import Commit, Consumer, Dead, Due, Failure, Key, Publication
-from .sqlite_mirror import SqliteMirrorSide
+from ...errors import Fenced, StorageError
+from ...table import Row, Table
+from ..protocol import Commit, Consumer, Dead, Due, Failure, Key, Publication
+from .mirror import SqliteMirrorSide
 
 SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS consumer (

@@ -8,29 +8,25 @@ from __future__ import annotations
 import os
 import sqlite3
 import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
-from ..errors import StorageError
-from .protocol import JournalHandle, StoreHandle
+from ...errors import StorageError
+from ..protocol import JournalHandle, StoreHandle
+from . import journal, store
 
 
 class SqliteEngine:
     """The two databases below ``directory``; files 0600 in a 0700 directory."""
 
     def __init__(self, directory: Path) -> None:
-        from .sqlite_journal import SCHEMA as JOURNAL
-        from .sqlite_store import SCHEMA as STORE
-
         self._directory = directory
         self._appending = threading.Lock()
         self._writing = threading.Lock()
         try:
             directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-            for name, schema in (("journal.db", JOURNAL), ("store.db", STORE)):
+            for name, schema in (("journal.db", journal.SCHEMA), ("store.db", store.SCHEMA)):
                 os.close(os.open(directory / name, os.O_RDWR | os.O_CREAT, 0o600))
                 database = self._connect(name)
                 database.executescript(schema)
@@ -40,15 +36,11 @@ class SqliteEngine:
 
     def journal(self) -> JournalHandle:
         """A handle on the journal for the calling thread."""
-        from .sqlite_journal import SqliteJournal
-
-        return SqliteJournal(self._connect("journal.db"), self._appending)
+        return journal.SqliteJournal(self._connect("journal.db"), self._appending)
 
     def store(self) -> StoreHandle:
         """A handle on the store for the calling thread; writers of one process take turns in arrival order."""
-        from .sqlite_store import SqliteStore
-
-        return SqliteStore(self._connect("store.db"), self._writing)
+        return store.SqliteStore(self._connect("store.db"), self._writing)
 
     def close(self) -> None:
         """Nothing is held open by the engine itself; handles are closed by their threads."""
@@ -68,36 +60,3 @@ class SqliteEngine:
         database.execute("PRAGMA cache_size=-8192")
         database.execute("PRAGMA temp_store=MEMORY")
         return database
-
-
-class SqliteHandle:
-    """One thread's connection; it turns the database's errors into ``StorageError``."""
-
-    def __init__(self, database: sqlite3.Connection, writing: threading.Lock) -> None:
-        self._database = database
-        self._writing = writing
-
-    def read(self, query: str, values: Sequence[Any] = ()) -> list[Any]:
-        """All rows of a query."""
-        try:
-            return self._database.execute(query, values).fetchall()
-        except sqlite3.Error as error:
-            raise StorageError(f"SQLite: {error}") from error
-
-    @contextmanager
-    def write(self) -> Iterator[sqlite3.Connection]:
-        """One write transaction: committed and on disk at the end, rolled back on any error."""
-        with self._writing:
-            try:
-                self._database.execute("BEGIN IMMEDIATE")
-                yield self._database
-                self._database.execute("COMMIT")
-            except sqlite3.Error as error:
-                raise StorageError(f"SQLite: {error}") from error
-            finally:
-                if self._database.in_transaction:
-                    self._database.execute("ROLLBACK")
-
-    def close(self) -> None:
-        """Give the connection back."""
-        self._database.close()
