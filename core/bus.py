@@ -19,8 +19,8 @@ from zoneinfo import ZoneInfo
 
 from loguru import logger
 
-from .context import Call, Context
-from .errors import Malformed, NotReady, Retry, StorageError, Unreachable
+from .context import Call, Context, no_api
+from .errors import Malformed, NotReady, Retry, StorageError
 from .events import MESSAGE, REACTION_ADDED, REACTION_REMOVED, READ, RECALL, Event, Message, decode
 from .plugins import Plugin
 from .status import PluginPhase, PluginStatus, Status
@@ -51,11 +51,6 @@ _ON_EVENT: Final = ("on_event", "event")
 def backoff(attempts: int) -> float:
     """Seconds before attempt ``attempts`` + 1: doubling from 2 s to at most 10 min, with jitter."""
     return float(min(600.0, 2.0 ** min(attempts, 20)) * random.uniform(0.75, 1.25))  # noqa: S311
-
-
-async def no_api(request: Any) -> dict[str, Any]:
-    """What calls the platform where there is none."""
-    raise Unreachable(f"{type(request).__name__}: this program has no connection to the platform")
 
 
 class PluginConsumer:

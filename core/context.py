@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 import orjson
 
-from .errors import Undeclared
+from .errors import Undeclared, Unreachable
 from .manifest import Config, Manifest
 from .storage.protocol import Publication, StoreHandle
 from .table import Json, Row, Table, Text
@@ -27,6 +27,11 @@ Call = Callable[[Any], Awaitable[dict[str, Any]]]
 
 STATE = Table("state", (Text("name"), Json("value")), key=("name",))
 """Every plugin has one: small facts by name, see ``Context.state``."""
+
+
+async def no_api(request: Any) -> dict[str, Any]:
+    """What calls the platform where there is none."""
+    raise Unreachable(f"{type(request).__name__}: this program has no connection to the platform")
 
 
 class TableView:
@@ -135,7 +140,7 @@ class Context(Generic[C]):
         clock: Callable[[], int],
         status: Callable[[], Status],
         log: Logger,
-        call: Call,
+        call: Call = no_api,
     ) -> None:
         self.plugin = manifest.name
         self.config = config

@@ -174,7 +174,7 @@ class Message(Event):
 
     @property
     def mentions(self) -> tuple[Mention, ...]:
-        """Who is mentioned, in the order given; ``@all`` may be among them or only in the text. Raises ``Malformed``."""
+        """Who is mentioned, in the order given; ``@all`` may be only in the text. Raises ``Malformed``."""
         if self._mentions is None:
             mentions = self.message.get("mentions") or ()
             if not isinstance(mentions, list | tuple):

@@ -24,9 +24,12 @@ class Pace:
 
     quota: int
     share: float = 0.5
-    saved: float = -1.0
-    """Calls saved up, at most ``reserve``; a new pace begins with a full reserve."""
-    _last: float = 0.0
+    saved: float = 0.0
+    """Calls saved up, at most ``reserve``; debt below 0. A new pace begins with a full reserve."""
+    _last: float | None = None
+
+    def __post_init__(self) -> None:
+        self.saved = self.reserve
 
     @property
     def reserve(self) -> float:
@@ -35,9 +38,7 @@ class Pace:
 
     def earn(self, now: float, left: int, seconds_left: float) -> None:
         """Let calls accrue until ``now`` (s); ``left`` calls remain for ``seconds_left`` of the month."""
-        if self.saved < 0:
-            self.saved = self.reserve
-        elif now > self._last:
+        if self._last is not None and now > self._last:
             rate = self.share * left / max(seconds_left, 3600.0)
             self.saved = min(self.reserve, self.saved + rate * (now - self._last))
         self._last = now

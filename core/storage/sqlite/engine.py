@@ -36,11 +36,11 @@ class SqliteEngine:
 
     def journal(self) -> JournalHandle:
         """A handle on the journal for the calling thread."""
-        return journal.SqliteJournal(self._connect("journal.db"), self._appending)
+        return journal.SqliteJournal(self._opened("journal.db"), self._appending)
 
     def store(self) -> StoreHandle:
         """A handle on the store for the calling thread; writers of one process take turns in arrival order."""
-        return store.SqliteStore(self._connect("store.db"), self._writing)
+        return store.SqliteStore(self._opened("store.db"), self._writing)
 
     def close(self) -> None:
         """Nothing is held open by the engine itself; handles are closed by their threads."""
@@ -52,6 +52,12 @@ class SqliteEngine:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    def _opened(self, name: str) -> sqlite3.Connection:
+        try:
+            return self._connect(name)
+        except sqlite3.Error as error:
+            raise StorageError(f"{self._directory / name}: {error}") from error
 
     def _connect(self, name: str) -> sqlite3.Connection:
         database = sqlite3.connect(self._directory / name, isolation_level=None, timeout=10)

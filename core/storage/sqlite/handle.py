@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from ...errors import StorageError
@@ -37,7 +37,8 @@ class SqliteHandle:
                 raise StorageError(f"SQLite: {error}") from error
             finally:
                 if self._database.in_transaction:
-                    self._database.execute("ROLLBACK")
+                    with suppress(sqlite3.Error):  # The error that led here is the one to tell.
+                        self._database.execute("ROLLBACK")
 
     def close(self) -> None:
         """Give the connection back."""

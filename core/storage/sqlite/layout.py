@@ -29,22 +29,24 @@ class Layout:
         self.tracked = bool(table.setting)
         self.name = f'"{plugin}.{table.name}"'
         self._index = f"{plugin}.{table.name}"
+        self._plugin = plugin
         self.columns = [column.name for column in table.stored]
         self._json = [i for i, column in enumerate(table.stored) if isinstance(column, Json)]
-        columns = ", ".join(self.columns)
-        where = " AND ".join(f"{name} = ?" for name in table.key)
+        self.selected = columns = ", ".join(map(quoted, self.columns))
+        self.conflict = keys = ", ".join(map(quoted, table.key))
+        where = " AND ".join(f"{quoted(name)} = ?" for name in table.key)
         alive = " AND _deleted = 0" if self.tracked else ""
         others = [name for name in self.columns if name not in table.key]
-        changes = [f"{name} = excluded.{name}" for name in others]
+        changes = [f"{quoted(name)} = excluded.{quoted(name)}" for name in others]
         if self.tracked:
             changes += ["_version = _version + 1", "_deleted = 0"]
         self.get = f"SELECT {columns} FROM {self.name} WHERE {where}{alive}"
-        self.scan = f"SELECT {columns} FROM {self.name} WHERE 1{alive} ORDER BY {', '.join(table.key)}"
-        order = ", ".join(f"{name} DESC" for name in table.ranked_by) or ", ".join(table.key)
+        self.scan = f"SELECT {columns} FROM {self.name} WHERE 1{alive} ORDER BY {keys}"
+        order = ", ".join(f"{quoted(name)} DESC" for name in table.ranked_by) or keys
         self.top = f"SELECT {columns} FROM {self.name} WHERE 1{alive} ORDER BY {order} LIMIT ?"
         self.upsert = (
             f"INSERT INTO {self.name} ({columns}) VALUES ({','.join('?' * len(self.columns))}) ON CONFLICT"
-            f"({', '.join(table.key)}) DO " + (f"UPDATE SET {', '.join(changes)}" if changes else "NOTHING")
+            f"({keys}) DO " + (f"UPDATE SET {', '.join(changes)}" if changes else "NOTHING")
         )
         self.delete = (
             f"UPDATE {self.name} SET _deleted = 1, _version = _version + 1 WHERE {where}"
@@ -54,16 +56,15 @@ class Layout:
 
     def find(self, columns: Iterable[str]) -> str:
         """The query for rows whose ``columns`` equal parameters."""
-        where = " AND ".join(f"{name} = ?" for name in columns)
+        where = " AND ".join(f"{quoted(name)} IS ?" for name in columns)
         alive = " AND _deleted = 0" if self.tracked else ""
-        order = ", ".join(self.table.key)
-        return f"SELECT {', '.join(self.columns)} FROM {self.name} WHERE {where}{alive} ORDER BY {order}"
+        return f"SELECT {self.selected} FROM {self.name} WHERE {where}{alive} ORDER BY {self.conflict}"
 
     def among(self, count: int) -> str:
         """The query for the rows whose key, one column, is among ``count`` parameters."""
         alive = " AND _deleted = 0" if self.tracked else ""
         marks = ",".join("?" * count)
-        return f"SELECT {', '.join(self.columns)} FROM {self.name} WHERE {self.table.key[0]} IN ({marks}){alive}"
+        return f"SELECT {self.selected} FROM {self.name} WHERE {quoted(self.table.key[0])} IN ({marks}){alive}"
 
     def values(self, row: Row) -> tuple[Any, ...]:
         """A row as SQL parameters."""
@@ -89,10 +90,8 @@ class Layout:
         declared = {column.name: _declaration(column) for column in self.table.stored}
         present = database.execute(f"PRAGMA table_info({self.name})").fetchall()
         if not present:
-            parts = [f"{name} {declaration}" for name, declaration in declared.items()]
-            parts += [TRACKED] if self.tracked else []
-            parts += [f"PRIMARY KEY ({', '.join(self.table.key)})"] if not self.tracked else []
-            parts += [f"UNIQUE ({', '.join(self.table.key)})"] if self.tracked else []
+            parts = [f"{quoted(name)} {declaration}" for name, declaration in declared.items()]
+            parts += [TRACKED, f"UNIQUE ({self.conflict})"] if self.tracked else [f"PRIMARY KEY ({self.conflict})"]
             without = "" if self.tracked else " WITHOUT ROWID"
             database.execute(f"CREATE TABLE {self.name} ({', '.join(parts)}){without}")
         else:
@@ -102,17 +101,20 @@ class Layout:
                 raise StorageError(f"table {self._index}: a private table cannot become a mirrored one, nor back")
             for name, declaration in declared.items():
                 if name not in names:
-                    database.execute(f"ALTER TABLE {self.name} ADD COLUMN {name} {declaration}")
+                    database.execute(f"ALTER TABLE {self.name} ADD COLUMN {quoted(name)} {declaration}")
         if self.tracked:
             database.execute(
                 f'CREATE INDEX IF NOT EXISTS "{self._index}.pending" ON {self.name}(_mirrored)'
                 " WHERE _mirrored < _version"
             )
-            database.execute(f"DELETE FROM {self.name} WHERE _deleted = 1 AND _record IS NULL AND _mirrored = 0")
-        for index in self.table.indexes:
-            database.execute(
-                f'CREATE INDEX IF NOT EXISTS "{self._index}.{"_".join(index)}" ON {self.name}({", ".join(index)})'
+            database.execute(  # What is being created may have a record already, of which we learn later.
+                f"DELETE FROM {self.name} WHERE _deleted = 1 AND _record IS NULL AND _mirrored = 0"
+                " AND NOT EXISTS (SELECT 1 FROM batch WHERE plugin = ? AND tbl = ?)",
+                (self._plugin, self.table.name),
             )
+        for index in self.table.indexes:
+            columns = ", ".join(map(quoted, index))
+            database.execute(f'CREATE INDEX IF NOT EXISTS "{self._index}.{"_".join(index)}" ON {self.name}({columns})')
 
     def _same_key(self, database: sqlite3.Connection) -> None:
         for _, index, unique, origin, *_rest in database.execute(f"PRAGMA index_list({self.name})").fetchall():
@@ -120,6 +122,11 @@ class Layout:
                 key = tuple(row[2] for row in database.execute(f'PRAGMA index_info("{index}")').fetchall())
                 if key != self.table.key:
                     raise StorageError(f"table {self._index}: its key was {key} and cannot become {self.table.key}")
+
+
+def quoted(name: str) -> str:
+    """A column's name in SQL, where it may be a word of the language."""
+    return f'"{name}"'
 
 
 def _declaration(column: object) -> str:

@@ -24,7 +24,7 @@ class SqliteMirrorSide(SqliteHandle):
     def pending(self, plugin: str, table: Table, limit: int) -> list[PendingRow]:
         layout = self.layout(plugin, table)
         rows = self.read(
-            f"SELECT _id, _version, _record, _deleted, {', '.join(layout.columns)} FROM {layout.name}"
+            f"SELECT _id, _version, _record, _deleted, {layout.selected} FROM {layout.name}"
             " WHERE _mirrored < _version LIMIT ?",
             (limit,),
         )
@@ -86,9 +86,9 @@ class SqliteMirrorSide(SqliteHandle):
     def adopt(self, plugin: str, table: Table, rows: Sequence[tuple[str, Row]]) -> int:
         layout = self.layout(plugin, table)
         insert = (
-            f"INSERT INTO {layout.name} ({', '.join(layout.columns)}, _record, _mirrored)"
+            f"INSERT INTO {layout.name} ({layout.selected}, _record, _mirrored)"
             f" VALUES ({','.join('?' * len(layout.columns))}, ?, 1)"
-            f" ON CONFLICT({', '.join(table.key)}) DO UPDATE SET _record = excluded._record WHERE _record IS NULL"
+            f" ON CONFLICT({layout.conflict}) DO UPDATE SET _record = excluded._record WHERE _record IS NULL"
         )
         with self.write() as database:
             before = database.total_changes

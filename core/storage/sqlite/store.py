@@ -14,6 +14,7 @@ import orjson
 from ...errors import Fenced, StorageError
 from ...table import Row, Table
 from ..protocol import Commit, Consumer, Dead, Due, Failure, Key, Publication
+from .layout import quoted
 from .mirror import SqliteMirrorSide
 
 SCHEMA: Final = """
@@ -177,7 +178,8 @@ class SqliteStore(SqliteMirrorSide):
             for plugin, table, column in uses:
                 name = self.layout(plugin, table).name
                 database.executemany(
-                    f"UPDATE {name} SET _version = _version + 1 WHERE {column} = ? AND _mirrored = _version", changed
+                    f"UPDATE {name} SET _version = _version + 1 WHERE {quoted(column)} = ? AND _mirrored = _version",
+                    changed,
                 )
 
     def count_call(self, month: str, name: str) -> None:
