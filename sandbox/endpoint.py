@@ -47,7 +47,7 @@ Answer = Callable[[Call], Awaitable[dict[str, Any] | web.StreamResponse]]
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """An operation. ``name`` is what calls are counted under, e.g. ``bitable.v1.appTableRecord.batch_create``."""
+    """An operation. ``name`` is what calls are counted under, e.g. ``bitable.v1.appTableRecord.batchCreate``."""
 
     name: str
     method: str

@@ -1,0 +1,23 @@
+"""The time in the world: the scenario's while it is played, and running on from there afterwards."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+
+class WorldClock:
+    """Real time until ``move``; then the time moved to, running on at ``speed`` times real time. In ms UTC."""
+
+    def __init__(self, real: Callable[[], float] = time.time) -> None:
+        self._real = real
+        self._from_real = 0.0
+        self._from_world = 0.0
+        self._speed = 1.0
+
+    def __call__(self) -> int:
+        return round(self._from_world + (self._real() - self._from_real) * 1000 * self._speed)
+
+    def move(self, to: int, *, speed: float) -> None:
+        """Sets the time to ``to``, from where it runs on at ``speed`` (0 = it stands still)."""
+        self._from_world, self._from_real, self._speed = float(to), self._real(), speed

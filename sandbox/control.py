@@ -1,0 +1,144 @@
+"""Behind the stage: ``/sandbox/…`` is no part of the imitation, is not counted and answers loopback only."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import orjson
+from aiohttp import web
+
+from .gateway import Offline
+from .reply import ApiError
+from .scenario import act as acts
+from .scenario.act import ScenarioError
+from .world import Impossible
+
+if TYPE_CHECKING:
+    from .server import Sandbox
+
+
+class Control:
+    """What tests and the program that started the sandbox ask of it."""
+
+    def __init__(self, sandbox: Sandbox, table: Callable[[str, str], dict[str, Any]]) -> None:
+        self._sandbox = sandbox
+        self._table = table
+
+    def add(self, router: web.UrlDispatcher) -> None:
+        """Adds the routes."""
+        router.add_get("/sandbox/info", self._info)
+        router.add_get("/sandbox/stats", self._stats)
+        router.add_get("/sandbox/tables/{app_token}/{table_id}", self._records)
+        router.add_post("/sandbox/acts", self._act)
+        router.add_post("/sandbox/clicks", self._click)
+        router.add_post("/sandbox/play", self._play)
+        router.add_post("/sandbox/disconnect", self._disconnect)
+        router.add_post("/sandbox/refuse", self._refuse)
+        router.add_post("/sandbox/revoke", self._revoke)
+        router.add_patch("/sandbox/scopes", self._scopes)
+
+    async def _info(self, request: web.Request) -> web.Response:
+        """The settings an app needs, by their environment names."""
+        return _answer(request, self._sandbox.environment())
+
+    async def _stats(self, request: web.Request) -> web.Response:
+        """Connections, pushes, acknowledgement times, scenario progress, API calls."""
+        return _answer(request, self._sandbox.document())
+
+    async def _records(self, request: web.Request) -> web.Response:
+        """Every record of a table as the API would show it: ``{"total": …, "items": [{record_id, fields}]}``."""
+        _local(request)
+        try:
+            return _answer(request, self._table(request.match_info["app_token"], request.match_info["table_id"]))
+        except ApiError as problem:
+            raise _wrong(problem) from problem
+
+    async def _act(self, request: web.Request) -> web.Response:
+        """Plays one act, or each of a list, now; ``at`` is taken as given, and 0 or absent means the world's now."""
+        body = await _body(request)
+        played = 0
+        for document in body if isinstance(body, list) else [body]:
+            if isinstance(document, dict) and not document.get("at"):
+                document["at"] = self._sandbox.world.now()
+            try:
+                self._sandbox.world.play(acts.parse(document))
+            except (ScenarioError, Impossible) as problem:
+                raise _wrong(problem, played=played) from problem
+            played += 1
+        return _answer(request, {"played": played})
+
+    async def _click(self, request: web.Request) -> web.Response:
+        """Somebody uses a card: ``{message, person, action}``; answers with what the app returned."""
+        body = await _body(request)
+        try:
+            message = self._sandbox.world.message(body["message"])
+            callback = self._sandbox.world.click(message, body["person"], body["action"])
+        except (Impossible, KeyError, TypeError) as problem:
+            raise _wrong(problem) from problem
+        if callback is None:
+            raise _wrong("the app is not subscribed to card.action.trigger")
+        try:
+            return _answer(request, {"answer": await self._sandbox.gateway.call(callback)})
+        except Offline as problem:
+            raise web.HTTPGatewayTimeout(text=str(problem)) from problem
+
+    async def _play(self, request: web.Request) -> web.Response:
+        """Starts the scenario; fine when it has started."""
+        _local(request)
+        self._sandbox.play()
+        return _answer(request, {})
+
+    async def _disconnect(self, request: web.Request) -> web.Response:
+        """Cuts every long connection."""
+        _local(request)
+        return _answer(request, {"disconnected": self._sandbox.gateway.disconnect()})
+
+    async def _refuse(self, request: web.Request) -> web.Response:
+        """Makes the next ``times`` discoveries answer ``code``."""
+        body = await _body(request)
+        try:
+            self._sandbox.gateway.refuse(int(body["code"]), int(body.get("times", 1)))
+        except (KeyError, TypeError, ValueError) as problem:
+            raise _wrong(problem) from problem
+        return _answer(request, {})
+
+    async def _revoke(self, request: web.Request) -> web.Response:
+        """Makes every token invalid."""
+        _local(request)
+        self._sandbox.tokens.revoke()
+        return _answer(request, {})
+
+    async def _scopes(self, request: web.Request) -> web.Response:
+        """``{"grant": […], "revoke": […]}``; answers with all that are granted."""
+        body = await _body(request)
+        if not isinstance(body, dict):
+            raise _wrong("the body is an object with grant and revoke")
+        granted = self._sandbox.world.app.scopes
+        granted.update(body.get("grant", ()))
+        granted.difference_update(body.get("revoke", ()))
+        return _answer(request, {"scopes": sorted(granted)})
+
+
+def _local(request: web.Request) -> None:
+    if not request.remote or not ipaddress.ip_address(request.remote).is_loopback:
+        raise web.HTTPForbidden(text="only from this machine")
+
+
+async def _body(request: web.Request) -> Any:
+    _local(request)
+    try:
+        return orjson.loads(await request.read())
+    except orjson.JSONDecodeError as problem:
+        raise _wrong(problem) from problem
+
+
+def _answer(request: web.Request, body: Any) -> web.Response:
+    _local(request)
+    return web.Response(body=orjson.dumps(body), content_type="application/json")
+
+
+def _wrong(problem: object, **more: Any) -> web.HTTPBadRequest:
+    reason = str(problem) if not isinstance(problem, KeyError) else f"{problem} is missing"
+    return web.HTTPBadRequest(text=orjson.dumps({"error": reason, **more}).decode(), content_type="application/json")
