@@ -1,0 +1,95 @@
+"""Whatever happens in a group, the activity table equals an independent fold over the distinct events."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from activity_driver import Driver
+from group_events import NOVEMBER, message, pin, reaction, recall
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from reference_fold import fold, score
+
+from plugins.activity.tables import ACTIVITY, COUNTERS
+
+HALF_A_MONTH = 15 * 86_400_000
+PEOPLE = ("a", "b", "c", "bot1")
+MESSAGES = tuple(f"m{number}" for number in range(7))
+
+message_ids = st.sampled_from(MESSAGES)
+text = st.sampled_from(["", "好", " 你好 ", "@_user_1 看 @_user_2", "@_all 开会", "👍🏽 e\u0301", "@_user_10"])
+post = st.builds(
+    lambda title, text: {
+        "title": title,
+        "content": [[{"tag": "text", "text": text}, {"tag": "at", "user_id": "@_user_1"}, {"tag": "a", "text": "x"}]],
+    },
+    text,
+    text,
+)
+
+
+@st.composite
+def messages(draw: st.DrawFn) -> list[dict[str, Any]]:
+    """One message for each id or fewer, some of them never seen."""
+    said = []
+    for number, message_id in enumerate(MESSAGES):
+        if draw(st.integers(0, 9)) == 0:
+            continue
+        parent = draw(st.sampled_from(["", *MESSAGES[:number], "never seen"]))
+        kind = draw(st.sampled_from(["text", "text", "post", "image"]))
+        said.append(
+            message(
+                message_id,
+                draw(st.sampled_from(PEOPLE)),
+                draw(text),
+                at=NOVEMBER + draw(st.sampled_from([0, 1, -HALF_A_MONTH, HALF_A_MONTH, 2 * HALF_A_MONTH])),
+                parent=parent,
+                root=draw(st.sampled_from([parent, "m0"])),
+                thread=draw(st.sampled_from(["", "t"])),
+                mentions=draw(st.lists(st.sampled_from([*PEOPLE, "all"]), max_size=3)),
+                kind=kind,
+                content=draw(post) if kind == "post" else {"image_key": "x"} if kind == "image" else None,
+                chat_type=draw(st.sampled_from(["group", "group", "group", "p2p"])),
+            )
+        )
+    return said
+
+
+added = st.booleans()
+moments = st.integers(1, 4)
+others = st.one_of(
+    st.builds(recall, message_ids),
+    st.builds(
+        lambda m, u, added, at, emoji: reaction(m, u, added=added, at=at, emoji=emoji),
+        message_ids,
+        st.sampled_from(PEOPLE),
+        added,
+        moments,
+        st.sampled_from(["OK", "DONE"]),
+    ),
+    st.builds(lambda m, added, at: pin(m, added=added, at=at), message_ids, added, moments),
+)
+
+
+@st.composite
+def histories(draw: st.DrawFn) -> list[list[dict[str, Any]]]:
+    """Events in any order, some of them delivered again, cut into the runs between restarts."""
+    distinct = [*draw(messages()), *draw(st.lists(others, max_size=14))]
+    again = draw(st.lists(st.sampled_from(distinct), max_size=6)) if distinct else []
+    events = draw(st.permutations([*distinct, *again]))
+    cuts = sorted(draw(st.lists(st.integers(0, len(events)), max_size=3)))
+    return [events[start:end] for start, end in zip([0, *cuts], [*cuts, len(events)], strict=True)]
+
+
+@settings(max_examples=100, deadline=None)
+@given(histories())
+def test_the_table_equals_the_fold(runs: list[list[dict[str, Any]]]) -> None:
+    with TemporaryDirectory() as directory, Driver(Path(directory)) as driver:
+        for run in runs:
+            driver.deliver(*run)
+            driver.restart()
+        assert driver.counters() == fold(event for run in runs for event in run)
+        for row in driver.rows():
+            assert row["score"] == score({ACTIVITY.by_name[name].title: row[name] for name in COUNTERS})
