@@ -1,0 +1,157 @@
+"""Makes the pictures of the documentation from the running program, in the sandbox.
+
+    python docs/pictures/make.py
+
+``live-view.svg`` is the last frame that ``core run --sandbox`` drew on a pseudo-terminal; ``health-page.png`` is the
+health plugin's page at the same moment, where a headless Chromium and a font with Chinese characters are installed.
+"""
+
+from __future__ import annotations
+
+import codecs
+import fcntl
+import html
+import io
+import os
+import pty
+import re
+import shutil
+import signal
+import struct
+import subprocess
+import sys
+import tempfile
+import termios
+import time
+from pathlib import Path
+
+from rich.cells import cell_len
+from rich.console import Console
+from rich.text import Text
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parent.parent
+WIDTH, HEIGHT = 92, 40
+ENOUGH = 3000
+"""Acts of the scenario after which the picture is taken."""
+DEADLINE = 180.0
+"""Seconds for everything."""
+
+SWITCHES = (
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--hide-scrollbars",
+    "--window-size=900,1030",
+    "--virtual-time-budget=3000",
+)
+
+FRAME = re.compile(r"╭─[^╭]*?─╯", re.DOTALL)
+PLAYED = re.compile(r"([\d,]+) of [\d,]+ acts")
+PAGE = re.compile(r"http://[\w.]+:\d+")
+SGR = re.compile(r"\x1b\[[\d;]*m")
+NOT_SGR = re.compile(r"\x1b\[[\d;?]*[A-Za-ln-z]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|\r")
+OUTSIDE_FONTS = re.compile(r"@font-face \{.*?\}\s*", re.DOTALL)
+TEXT = re.compile(
+    r'<text class="([\w-]+)" x="([\d.]+)" y="([\d.]+)" textLength="[\d.]+" clip-path="([^"]+)">([^<]*)</text>'
+)
+CELL = 12.2
+"""The width of a character cell in Rich's pictures."""
+
+
+def main() -> None:
+    """Run the scenario, stop it half-way, write both pictures."""
+    with tempfile.TemporaryDirectory() as work:
+        frame = _play(Path(work))
+    (HERE / "live-view.svg").write_text(_drawn(frame), encoding="utf-8")
+
+
+def _play(work: Path) -> str:
+    """The last frame that was drawn, with its colours."""
+    environment = {name: value for name, value in os.environ.items() if name != "NO_COLOR"}
+    environment |= {
+        "PYTHONPATH": str(ROOT),
+        "PLUGINS_FILE": str(ROOT / "plugins.toml"),
+        "HEALTH_CHECK_PORT": "0",
+        "TERM": "xterm-256color",
+        "COLORTERM": "truecolor",
+        "PYTHONIOENCODING": "utf-8",
+    }
+    child, terminal = pty.fork()
+    if child == 0:
+        os.chdir(work)
+        os.execve(sys.executable, [sys.executable, "-m", "core", "run", "--sandbox"], environment)  # noqa: S606
+    fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", HEIGHT, WIDTH, 0, 0))
+    began = time.monotonic()
+    decode = codecs.getincrementaldecoder("utf-8")().decode
+    shown = ""
+    while time.monotonic() - began < DEADLINE:
+        try:
+            shown += decode(os.read(terminal, 65536))
+        except OSError as error:  # The program has ended.
+            raise SystemExit(f"it ended too early:\n{shown}") from error
+        plain = NOT_SGR.sub("", shown)
+        played = [int(number.replace(",", "")) for number in PLAYED.findall(SGR.sub("", plain))]
+        frames = FRAME.findall(plain)
+        if played and played[-1] >= ENOUGH and frames:
+            _photograph(PAGE.search(SGR.sub("", plain)))
+            break
+    else:
+        raise SystemExit("the scenario did not get far enough in time")
+    os.kill(child, signal.SIGINT)
+    _read_out(terminal)
+    os.waitpid(child, 0)
+    return frames[-1]
+
+
+def _read_out(terminal: int) -> None:
+    """A program whose output nobody reads would never end."""
+    try:
+        while os.read(terminal, 65536):
+            pass
+    except OSError:
+        os.close(terminal)
+
+
+def _drawn(frame: str) -> str:
+    """The frame as SVG; fonts are the reader's own, nothing is fetched from anywhere."""
+    console = Console(record=True, width=WIDTH, file=io.StringIO(), force_terminal=True, color_system="truecolor")
+    console.print(Text.from_ansi(frame), no_wrap=True)
+    svg = console.export_svg(title="python -m core run --sandbox", unique_id="larkflock")
+    svg = TEXT.sub(_placed, OUTSIDE_FONTS.sub("", svg))
+    return svg.replace("Fira Code, monospace", "ui-monospace, Menlo, Consolas, 'Noto Sans Mono CJK SC', monospace")
+
+
+def _placed(text: re.Match[str]) -> str:
+    """A piece of text with each wide character in its own two cells: Rich measures Chinese as if it were narrow."""
+    style, left, top, clip, content = text.groups()
+    x = float(left)
+    pieces = []
+    for run in re.findall(r"[\u2e80-\uffee]|[^\u2e80-\uffee]+", html.unescape(content)):
+        width = CELL * cell_len(run)
+        words = html.escape(run).replace("\xa0", "&#160;")
+        pieces.append(
+            f'<text class="{style}" x="{x:.1f}" y="{top}" textLength="{width:.1f}" clip-path="{clip}">{words}</text>'
+        )
+        x += width
+    return "".join(pieces)
+
+
+def _photograph(page: re.Match[str] | None) -> None:
+    """The health page, where there is a browser to look at it."""
+    browser = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if browser is None or page is None:
+        print("health-page.png is left as it is: no Chromium found")
+        return
+    with tempfile.TemporaryDirectory() as profile:
+        where = [f"--user-data-dir={profile}", f"--screenshot={HERE / 'health-page.png'}", page.group()]
+        subprocess.run([browser, *SWITCHES, *where], check=True, timeout=60, capture_output=True)  # noqa: S603
+
+
+if __name__ == "__main__":
+    main()
