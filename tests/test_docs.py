@@ -318,7 +318,7 @@ def _counted(plugin: Plugin, directory: Path, pushed: dict[str, Any]) -> list[di
 
 def test_no_page_names_a_place_of_somebodys_machine() -> None:
     for page in [*PAGES, ROOT / ".env.example", DOCS / "pictures" / "live-view.svg"]:
-        found = re.findall(r"(?:/home/\w+|/root/|/Users/\w+|/work/|/tmp/)[\w/.]*", page.read_text("utf-8"))
+        found = re.findall(r"/(?:home|Users|tmp)/[\w/.]*", page.read_text("utf-8"))
         assert found == [], page
 
 
