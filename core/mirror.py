@@ -34,7 +34,6 @@ TICK: Final = 0.5
 BAD_VALUE: Final = frozenset({1254015, 1254130, *range(1254060, 1254075)})
 """The platform refuses a value of some row of the batch (FEISHU.md §5.7)."""
 BAD_PERSON: Final = 1254066
-BAD_COLUMN: Final = frozenset({1254044, 1254045})
 
 
 class TableMismatch(LarkflockError):
@@ -116,6 +115,10 @@ class MirroredTable:
             await self._write(rows)
             if len(pending) < limit:
                 break
+
+    def look_again(self) -> None:
+        """After a failure: perhaps somebody changed the columns."""
+        self._columns = ()
 
     @property
     def waiting(self) -> bool:
@@ -235,10 +238,8 @@ class MirroredTable:
         self, error: ApiError, rows: Sequence[PendingRow], write: Callable[[Sequence[PendingRow]], Any]
     ) -> bool:
         """After a refusal of the whole batch: halve it until the row that is to blame stands alone; False = raise."""
-        if error.code in BAD_COLUMN:
-            self._columns = ()
         if error.code == bitable.TOO_MANY_RECORDS:
-            self._per_batch = max(1, self._per_batch // 2)
+            self._per_batch = max(1, min(self._per_batch, len(rows) // 2))
         elif error.code not in BAD_VALUE:
             return False
         if len(rows) > 1:
@@ -355,6 +356,7 @@ class Mirror:
                 entry.problem = str(error)
                 entry.next_flush = self._clock() + min(LONGEST_RETRY, RETRY_AFTER * 2 ** min(entry.failures, 6))
                 entry.failures += 1
+                entry.look_again()
                 return False
             finally:
                 self._pace.spend(max(0, ledger.used - before))

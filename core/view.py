@@ -71,6 +71,9 @@ class PlainView:
                 logger.info("{} ({:,.0f} events/s)", line, rate(status.journal.received))
                 last = line
             stats = await self._sandbox.stats() if self._sandbox is not None else {}
+            if stats and not over and stats["scenario"]["played"] < stats["scenario"]["total"]:
+                played, total = stats["scenario"]["played"], stats["scenario"]["total"]
+                logger.info("Scenario: {:,} of {:,} acts played ({:.0%})", played, total, played / total)
             if stats and stats["scenario"]["done"] and not over and self._application.idle:
                 over = True
                 logger.info("The scenario is over and everything is written. Ctrl+C stops.")
@@ -135,7 +138,7 @@ class LiveView:
         row.add_row(
             ProgressBar(total=max(1, scenario["total"]), completed=scenario["played"], width=30),
             f"{scenario['played']:,} of {scenario['total']:,} acts"
-            + (" · over; look at the tables, or stop" if scenario["done"] else ""),
+            + (" · over" if scenario["done"] else ""),
         )
         return row
 

@@ -219,8 +219,9 @@ class LongConnection:
         self._heard = started
         while True:
             await socket.send_bytes(frames.ping(service))
-            await asyncio.sleep(self._config.ping_interval)
-            if time.monotonic() - self._heard > 2 * self._config.ping_interval:
+            interval = self._config.ping_interval  # A pong may change it while we wait.
+            await asyncio.sleep(interval)
+            if time.monotonic() - self._heard > 2 * interval:
                 raise Silent
 
     async def _receive(self, socket: aiohttp.ClientWebSocketResponse) -> None:

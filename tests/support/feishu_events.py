@@ -21,7 +21,7 @@ _numbers = itertools.count(1)
 
 
 def pushed(event_type: str, event: dict[str, Any], *, event_id: str = "", time: int = SENT) -> bytes:
-    """Any event in its schema 2.0 envelope; every call is a delivery with an event_id of its own unless one is given."""
+    """Any event in its schema 2.0 envelope; with an event_id of its own unless one is given."""
     header = {
         "event_id": event_id or f"ev{next(_numbers):030d}",
         "event_type": event_type,

@@ -1,0 +1,44 @@
+"""Third-party plugin packages, made on the fly: a module and the metadata that installing it would leave."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+GOOD = """\
+from core import Manifest, Message, hookimpl
+
+manifest = Manifest(name="{name}", summary="Wishes happy birthday.")
+
+
+@hookimpl
+async def on_message(message: Message) -> None: ...
+"""
+
+
+def install(site: Path, name: str, source: str = "", *, module: str = "", version: str = "1.2.3") -> Path:
+    """Install the plugin ``name`` as a package of its own below ``site``; its module's file."""
+    module = module or f"larkflock_{name}"
+    file = site / f"{module}.py"
+    file.write_text(source or GOOD.format(name=name), "utf-8")
+    metadata = site / f"larkflock_{name}-{version}.dist-info"
+    metadata.mkdir()
+    (metadata / "METADATA").write_text(f"Metadata-Version: 2.1\nName: larkflock-{name}\nVersion: {version}\n")
+    (metadata / "entry_points.txt").write_text(f"[larkflock.plugins]\n{name} = {module}\n")
+    return file
+
+
+@contextmanager
+def on_path(site: Path) -> Iterator[Path]:
+    """``site`` is a place that packages are imported from; what was imported from there is forgotten afterwards."""
+    site.mkdir(exist_ok=True)
+    sys.path.insert(0, str(site))
+    try:
+        yield site
+    finally:
+        sys.path.remove(str(site))
+        for name, module in list(sys.modules.items()):
+            if str(site) in str(getattr(module, "__file__", None)):
+                del sys.modules[name]

@@ -1,0 +1,412 @@
+"""The whole program in one process, against a sandbox: from the gateway to the rows in Bitable, and to a clean end."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import threading
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import activity_table
+import orjson
+import pytest
+from rich.console import Console
+from sandbox_client import until
+
+from core import Config, Context, Event, Manifest, Message, Number, Table, Text
+from core.app import Application, Left, milliseconds, sole_instance
+from core.errors import InstanceLocked, StorageError, Unreachable
+from core.plugins import Hook, Plugin, load
+from core.settings import PluginSettings, load_settings
+from core.storage import open_engine
+from core.view import LiveView
+from sandbox.config import SandboxConfig
+from sandbox.server import Sandbox
+
+ACTIVITY = {"activity": PluginSettings(enabled=True)}
+
+
+class Clock:
+    """Real time, and what the test adds to it; ms UTC."""
+
+    def __init__(self) -> None:
+        self.ahead = 0
+
+    def __call__(self) -> int:
+        return milliseconds() + self.ahead
+
+
+class Running:
+    """An application that was started."""
+
+    def __init__(self, application: Application) -> None:
+        self.application = application
+        self.ended = asyncio.create_task(application.run())
+
+    async def stop(self) -> Left:
+        """End it as Ctrl+C does."""
+        self.application.stop()
+        return await self.ended
+
+    def state(self) -> str:
+        return self.application.status().state
+
+    async def ready(self) -> None:
+        """Returns when it is connected and every plugin is at work."""
+
+        def working() -> bool:
+            status = self.application.status()
+            return status.state == "healthy" and all(one.phase == "running" for one in status.plugins)
+
+        await until(working)
+
+    async def handled(self) -> None:
+        """Returns when every event is handled; rows may still wait for Bitable."""
+        application = self.application
+        await until(lambda: all(one.idle_at >= application.journal.head for one in application.consumers))
+
+
+def environment(sandbox: Sandbox, directory: Path, **more: str) -> dict[str, str]:
+    fast = {"RETRY_DELAY": "0.02", "API_MONTHLY_QUOTA": "1000000", "CHAT_ID": ""}
+    return {**sandbox.environment(), **fast, "DATA_DIR": str(directory), **more}
+
+
+@asynccontextmanager
+async def running(
+    sandbox: Sandbox,
+    directory: Path,
+    plugins: Sequence[Plugin] | None = None,
+    clock: Callable[[], int] = milliseconds,
+    **more: str,
+) -> AsyncIterator[Running]:
+    """The application, with the activity plugin unless told otherwise."""
+    env = environment(sandbox, directory, **more)
+    chosen = load(ACTIVITY, env, Path("plugins.toml")) if plugins is None else plugins
+    run = Running(Application(load_settings(env, needs_credentials=True), chosen, clock=clock))
+    await asyncio.sleep(0)  # Its first step makes the tables that its status speaks of.
+    try:
+        yield run
+    finally:
+        run.application.stop()
+        await asyncio.wait([run.ended])
+
+
+def witnessed(sandbox: Sandbox) -> list[dict[str, Any]]:
+    """Every event that the world announces from now on."""
+    events: list[dict[str, Any]] = []
+    push = sandbox.gateway.delivery.push
+
+    def listen(event: bytes) -> None:
+        events.append(orjson.loads(event))
+        push(event)
+
+    sandbox.world._listener = listen
+    return events
+
+
+def quiet(**given: Any) -> Sandbox:
+    return Sandbox(SandboxConfig(scenario="quiet", rate_limits=False, **given))
+
+
+def say(sandbox: Sandbox, text: str = "你好世界", sender: int = 0) -> str:
+    chat = next(iter(sandbox.world.chats.values()))
+    content = orjson.dumps({"text": text}).decode()
+    return sandbox.world.say(chat, list(chat.members)[sender], "text", content).message_id
+
+
+def rows(sandbox: Sandbox) -> list[dict[str, Any]]:
+    return list(sandbox._records(sandbox.tables.app_token, sandbox.tables.activity)["items"])
+
+
+def plugin(name: str, *, table_ids: dict[Table, str] | None = None, **given: Any) -> Plugin:
+    """A plugin written in a test; functions are hooks, everything else is of the manifest."""
+    hooks = {
+        hook: Hook(given.pop(hook), arguments)
+        for hook, arguments in (("on_message", ("message", "ctx")), ("on_event", ("event", "ctx")))
+        if hook in given
+    }
+    return Plugin(Manifest(name, "a test", **given), Config(), hooks, table_ids or {})
+
+
+async def test_a_lively_group_ends_up_in_bitable_as_an_independent_count_says(tmp_path: Path) -> None:
+    sandbox = Sandbox(SandboxConfig(rate_limits=False))
+    events = witnessed(sandbox)
+    async with sandbox, running(sandbox, tmp_path) as run:
+        await sandbox.played()
+        await run.handled()
+        assert run.state() == "healthy"
+        assert str(await run.stop()) == "Nothing is left to do."
+        assert len(events) > 4000
+        expected = activity_table.expected(events)
+        assert len(expected) > 50
+        assert activity_table.shown(rows(sandbox)) == expected
+        assert sandbox.gateway.delivery.document()["acked"] == len(events)
+        people = {person.open_id: person.name for person in sandbox.world.people.everybody()}
+        assert activity_table.names(rows(sandbox)).items() <= people.items()
+        calls = sandbox.calls.document()
+        assert calls["total"] < 30
+        assert calls["by_code"] == {"0": calls["total"]}
+
+
+async def test_a_second_start_goes_on_where_the_first_ended(tmp_path: Path) -> None:
+    async with quiet() as sandbox:
+        events = witnessed(sandbox)
+        for start in range(3):
+            async with running(sandbox, tmp_path) as run:
+                for sender in range(start + 2):
+                    say(sandbox, sender=sender)
+                await sandbox.gateway.delivery.emptied()
+                await run.handled()
+                assert str(await run.stop()) == "Nothing is left to do."
+            assert activity_table.shown(rows(sandbox)) == activity_table.expected(events)
+        assert len(events) == 9
+        by_name = sandbox.calls.document()["by_name"]
+        assert by_name["bitable.v1.appTableRecord.search"] == 1
+        assert by_name["contact.v3.user.batch"] <= 4
+
+
+async def test_the_state_through_a_life(tmp_path: Path) -> None:
+    async with quiet() as sandbox:
+        sandbox.gateway.refuse(1, 10_000)
+        async with running(sandbox, tmp_path) as run:
+            await until(lambda: run.state() == "unhealthy")
+            assert any("the platform is busy" in reason for reason in run.application.status().reasons)
+            sandbox.gateway._refusals.clear()
+            await until(lambda: run.state() == "healthy")
+            status = run.application.status()
+            assert status.reasons == ()
+            assert status.connection.phase == "connected"
+            sandbox.gateway.refuse(1, 10_000)
+            sandbox.gateway.disconnect()
+            await until(lambda: run.state() == "unhealthy")
+            sandbox.gateway._refusals.clear()
+            await until(lambda: run.state() == "healthy")
+            await run.stop()
+
+
+async def test_before_a_frame_the_state_is_unknown(tmp_path: Path) -> None:
+    async with quiet() as sandbox, running(sandbox, tmp_path) as run:
+        states = []
+
+        def healthy() -> bool:
+            states.append(run.state())
+            return states[-1] == "healthy"
+
+        await until(healthy)
+        assert states[0] == "unknown"
+        assert set(states) == {"unknown", "healthy"}
+
+
+async def test_a_graceful_stop_leaves_nothing_behind(tmp_path: Path) -> None:
+    before = set(threading.enumerate())
+    async with quiet() as sandbox:
+        async with running(sandbox, tmp_path) as run:
+            await run.ready()
+            for _ in range(20):
+                say(sandbox)
+            await sandbox.gateway.delivery.emptied()
+            await run.stop()
+            assert run.application.status().connection.phase == "stopped"
+        await until(lambda: sandbox.gateway.connections == 0)
+        names = {thread.name for thread in set(threading.enumerate()) - before}
+        assert not {name for name in names if name in ("connection", "journal") or name.startswith("plugin:")}
+
+
+async def test_what_is_left_is_said(tmp_path: Path) -> None:
+    assert str(Left({"activity": 0, "pin": 0}, 0)) == "Nothing is left to do."
+    some = Left({"activity": 3, "pin": 0}, 2)
+    assert str(some) == "Left for the next start: 3 events for activity, 2 rows for Bitable."
+    async with quiet() as sandbox:
+        async with running(sandbox, tmp_path) as run:
+            await run.ready()
+            await run.stop()
+        table = sandbox.bases.find(sandbox.tables.app_token).table(sandbox.tables.activity)
+        async with running(sandbox, tmp_path) as run:
+            await run.ready()
+            table.delete_field(table.by_name["发言次数"].field_id)
+            say(sandbox)
+            await sandbox.gateway.delivery.emptied()
+            await run.handled()
+            assert str(await run.stop()) == "Left for the next start: 1 rows for Bitable."
+
+
+async def test_a_plugin_is_held_until_its_table_is_there(tmp_path: Path) -> None:
+    async with quiet() as sandbox:
+        events = witnessed(sandbox)
+        table = sandbox.bases.find(sandbox.tables.app_token).table(sandbox.tables.activity)
+        table.delete_field(table.by_name["发言次数"].field_id)
+        clock = Clock()
+        async with running(sandbox, tmp_path, clock=clock) as run:
+            await until(lambda: run.state() == "degraded")
+            status = run.application.status()
+            assert status.plugins[0].phase == "waiting"
+            assert "column 发言次数 is missing: add it as 数字 (number)" in status.plugins[0].problem
+            say(sandbox)
+            await sandbox.gateway.delivery.emptied()
+            assert run.application.status().plugins[0].lag == 1
+            table.add_field({"field_name": "发言次数", "type": 2})
+            clock.ahead += 61_000
+            await run.ready()
+            await run.handled()
+            assert str(await run.stop()) == "Nothing is left to do."
+        assert activity_table.shown(rows(sandbox)) == activity_table.expected(events)
+
+
+async def test_a_column_deleted_during_the_takeover_is_named_all_the_same(tmp_path: Path) -> None:
+    async with quiet() as sandbox:
+        table = sandbox.bases.find(sandbox.tables.app_token).table(sandbox.tables.activity)
+        clock = Clock()
+        async with running(sandbox, tmp_path, clock=clock) as run:
+            entry = run.application.mirror.tables[0]
+            check = entry._check
+
+            async def check_too_early() -> None:
+                await check()
+                if "发言次数" in table.by_name:
+                    table.delete_field(table.by_name["发言次数"].field_id)
+
+            entry._check = check_too_early  # type: ignore[method-assign]
+            await until(lambda: "InvalidFieldNames" in entry.problem)
+            clock.ahead += 61_000
+            await until(lambda: "column 发言次数 is missing" in entry.problem)
+
+
+async def test_a_stop_while_a_plugin_is_held(tmp_path: Path) -> None:
+    async with quiet() as sandbox:
+        table = sandbox.bases.find(sandbox.tables.app_token).table(sandbox.tables.activity)
+        table.delete_field(table.by_name["发言次数"].field_id)
+        async with running(sandbox, tmp_path) as run:
+            await until(lambda: run.state() == "degraded")
+            say(sandbox)
+            await sandbox.gateway.delivery.emptied()
+            assert str(await run.stop()) == "Left for the next start: 1 events for activity."
+
+
+async def test_without_bitable_rows_live_in_the_local_store(tmp_path: Path) -> None:
+    async with quiet() as sandbox, running(sandbox, tmp_path, BITABLE_APP_TOKEN="") as run:
+        await run.ready()
+        say(sandbox)
+        await sandbox.gateway.delivery.emptied()
+        await run.handled()
+        [table] = run.application.status().tables
+        assert (table.rows, table.waiting) == (1, 0)
+        assert run.application.idle
+        found = run.application.leaders(5)
+        assert found is not None
+        assert [row["score"] for row in found[2]] == [2.04]
+        await run.stop()
+        assert sandbox.calls.document()["total"] == 0
+
+
+async def test_the_live_view_shows_it_all(tmp_path: Path) -> None:
+    async with quiet() as sandbox, running(sandbox, tmp_path) as run:
+        await run.ready()
+        say(sandbox)
+        await sandbox.gateway.delivery.emptied()
+        await run.handled()
+        await until(lambda: run.application.rows_written == 1)
+        console = Console(width=100, record=True, file=io.StringIO())
+        view = LiveView(run.application, None)
+        console.print(view._panel(run.application.status(), sandbox.document()))
+        shown = console.export_text()
+        for piece in ("larkflock healthy", "1 received", "activity running", "1 rows written", "李雷", "2.04", "2026-"):
+            assert piece in shown, shown
+
+
+# What plugins publish.
+
+HEARD = Table("heard", (Text("what"), Number("times")), key=("what",))
+
+
+async def echo(message: Message, ctx: Context[Any]) -> None:
+    ctx.publish("echo.said", message.id, {"message_id": message.id})
+
+
+async def hear(event: Event, ctx: Context[Any]) -> None:
+    ctx.table(HEARD).add(event.event["message_id"], times=1)
+
+
+def conversation() -> list[Plugin]:
+    return [
+        plugin("echo", on_message=echo, publishes=("echo.said",)),
+        plugin("ear", on_event=hear, events=("echo.said",), tables=(HEARD,)),
+    ]
+
+
+def heard(directory: Path) -> dict[str, int]:
+    with open_engine(directory) as engine:
+        store = engine.store()
+        found = {row["what"]: row["times"] for row in store.scan("ear", HEARD)}
+        store.close()
+    return found
+
+
+async def test_what_a_plugin_publishes_reaches_another_exactly_once(tmp_path: Path) -> None:
+    said: list[str] = []
+    async with quiet() as sandbox:
+        for _ in range(3):
+            async with running(sandbox, tmp_path, conversation()) as run:
+                await run.ready()
+                said += [say(sandbox) for _ in range(250)]
+                await sandbox.gateway.delivery.emptied()
+                application = run.application
+                await until(lambda: application.journal.head == 2 * len(said))  # noqa: B023 — awaited here
+                await run.handled()
+                assert str(await run.stop()) == "Nothing is left to do."
+    assert heard(tmp_path) == dict.fromkeys(said, 1)
+
+
+async def test_a_publication_relayed_twice_is_heard_once(tmp_path: Path) -> None:
+    """The program ends between storing the publication in the journal and noting that it did."""
+    async with quiet() as sandbox, running(sandbox, tmp_path, conversation()) as run:
+        await run.ready()
+        store = run.application._store
+        forgotten: list[int] = []
+        relayed = store.relayed
+
+        def fail_once(ids: Sequence[int]) -> None:
+            if not forgotten and ids:
+                forgotten.extend(ids)
+                raise StorageError("SQLite: disk I/O error")
+            relayed(ids)
+
+        store.relayed = fail_once  # type: ignore[method-assign]
+        message = say(sandbox)
+        await until(lambda: bool(forgotten) and not store.publications(10))
+        await run.handled()
+        assert run.application.journal.head == 2
+        await run.stop()
+        assert heard(tmp_path) == {message: 1}
+
+
+# Ends that are not clean.
+
+
+async def test_giving_up_is_an_error_that_says_what_is_left(tmp_path: Path) -> None:
+    async with quiet() as sandbox:
+        sandbox.gateway.refuse(1, 10_000)
+        async with running(sandbox, tmp_path, MAX_RETRIES="1") as run:
+            with pytest.raises(Unreachable, match=r"busy.*MAX_RETRIES=1 attempts\. Nothing is left to do\."):
+                await run.ended
+
+
+async def test_a_store_that_cannot_be_prepared_ends_the_program_cleanly(tmp_path: Path) -> None:
+    table = Table("things", (Text("name"), Text("other")), key=("name",))
+    changed = Table("things", (Text("name"), Text("other")), key=("other",))
+    async with quiet() as sandbox:
+        async with running(sandbox, tmp_path, [plugin("probe", tables=(table,))]) as run:
+            await run.ready()
+            await run.stop()
+        async with running(sandbox, tmp_path, [plugin("probe", tables=(changed,))]) as run:
+            with pytest.raises(StorageError, match="key"):
+                await run.ended
+
+
+def test_a_second_instance_is_kept_out(tmp_path: Path) -> None:
+    with sole_instance(tmp_path), pytest.raises(InstanceLocked, match="DATA_DIR"), sole_instance(tmp_path):
+        raise AssertionError("two instances in one directory")
+    with sole_instance(tmp_path):
+        assert (tmp_path / "larkflock.lock").exists()

@@ -1,0 +1,90 @@
+"""Names of people: looked up in batches, once a day, and never in the way of a row."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from api_client import DAY
+from mirror_stage import staged
+from unruly import NAMES, UPDATE, refused
+
+NOW = "2026-11"
+
+
+async def test_names_are_looked_up_fifty_at_a_time_and_once_a_day(tmp_path: Path) -> None:
+    async with staged(tmp_path) as stage:
+        people = stage.invite(120)
+        stage.put(*people, count=1)
+        await stage.flush()
+        assert [len(call.many("user_ids")) for call in stage.sandbox.seen[NAMES]] == [50, 50, 20]
+        stage.put(*people, count=2)
+        stage.clock.now += DAY - 1
+        await stage.flush()
+        assert stage.calls(NAMES) == 3
+        stage.clock.now += 1
+        stage.put(*people, count=3)
+        await stage.restart()
+        await stage.flush()
+        assert stage.calls(NAMES) == 6
+
+
+async def test_somebody_nobody_may_see_is_not_asked_for_again_and_again(tmp_path: Path) -> None:
+    async with staged(tmp_path) as stage:
+        stage.put("ou_stranger", count=1)
+        await stage.flush()
+        stage.put("ou_stranger", count=2)
+        await stage.flush()
+        assert stage.calls(NAMES) == 1
+
+
+async def test_without_the_contact_api_rows_are_written_and_names_follow(tmp_path: Path) -> None:
+    async with staged(tmp_path) as stage:
+        one, two, *_ = stage.people
+        stage.sandbox.troubles[NAMES].append(refused(99991672, 400, "Access denied"))
+        stage.put(one, count=1)
+        assert await stage.flush()
+        assert "用户名称" not in stage.remote()[one, NOW]
+        assert "99991672" in stage.directory.problem
+        stage.put(one, count=2)
+        assert await stage.flush()
+        assert stage.calls(NAMES) == 1  # Not again with every flush.
+        stage.clock.now += DAY
+        stage.put(two, count=1)
+        assert await stage.flush()
+        await stage.flush()
+        assert {key[0]: row["用户名称"] for key, row in stage.remote().items()} == {one: "李雷", two: "韩梅梅"}
+        assert stage.directory.problem == ""
+
+
+async def test_a_changed_name_is_written_to_every_row_of_the_person(tmp_path: Path) -> None:
+    async with staged(tmp_path) as stage:
+        one, two, *_ = stage.people
+        stage.put(one, period="2026-10", count=1)
+        stage.put(one, two, count=1)
+        await stage.flush()
+        people = stage.sandbox.world.people
+        known = people.get(one)
+        assert known is not None
+        people.add(replace(known, name="李小雷"))
+        stage.clock.now += DAY
+        stage.put(one, count=2)
+        await stage.flush()
+        await stage.flush()
+        names = {key: row["用户名称"] for key, row in stage.remote().items()}
+        assert names == {(one, "2026-10"): "李小雷", (one, NOW): "李小雷", (two, NOW): "韩梅梅"}
+        updated = [len(call.body["records"]) for call in stage.sandbox.seen[UPDATE]]
+        assert sum(updated) == 2
+
+
+async def test_names_missed_by_a_failed_call_are_made_up_for(tmp_path: Path) -> None:
+    async with staged(tmp_path) as stage:
+        one, two, *_ = stage.people
+        stage.sandbox.troubles[NAMES].append(refused(40004, 403))
+        stage.put(one, count=1)
+        assert await stage.flush()
+        stage.clock.now += DAY
+        stage.put(two, count=1)
+        assert await stage.flush()
+        assert await stage.flush()
+        assert {row["用户名称"] for row in stage.remote().values()} == {"李雷", "韩梅梅"}
