@@ -145,8 +145,12 @@ class PluginConsumer:
 
     def _run(self) -> None:
         asyncio.set_event_loop(self._loop)
+        main = self._loop.create_task(self._watched())
         try:
-            self._loop.run_until_complete(self._watched())
+            while not main.done():
+                with contextlib.suppress(SystemExit, KeyboardInterrupt):  # It interrupts the loop whichever task exits.
+                    self._loop.run_until_complete(main)
+            main.result()
             self._phase = "stopped"
         except BaseException as error:  # Whatever a plugin's tasks raise ends this consumer and nothing else.
             self._fail(error)

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import click
 
+from . import __version__
 from .commands.check import check
 from .commands.plugins import plugins
 from .commands.run import run
@@ -69,7 +70,7 @@ class Commands(click.Group):
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]}, epilog=EPILOG)
 @click.option("--sandbox", is_flag=True, help="Use the data of the last `run --sandbox`.")
-@click.version_option(package_name="larkflock", message="larkflock %(version)s")
+@click.version_option(__version__, message="larkflock %(version)s")
 @click.pass_context
 def main(ctx: click.Context, *, sandbox: bool) -> None:
     """larkflock: counts, archives and watches Feishu / Lark group chats with plugins."""

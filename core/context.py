@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from copy import deepcopy
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar
 from zoneinfo import ZoneInfo
 
 import orjson
@@ -12,7 +12,7 @@ import orjson
 from .errors import Undeclared, Unreachable
 from .manifest import Config, Manifest
 from .storage.protocol import Publication, StoreHandle
-from .table import Json, Row, Table, Text
+from .table import Column, Json, Row, Table, Text
 from .unit import Unit
 
 if TYPE_CHECKING:
@@ -62,16 +62,28 @@ class TableView:
 
     def set(self, *key: Any, **values: Any) -> Row:
         """Set columns of the row with this key, made where it is missing; the row as it will be."""
-        row = self._copy(self._checked(key), values)
-        row.update(values)
-        return self._put(key, row, values)
+        row = self._copy(key)
+        columns = self._table.changeable
+        for name, value in values.items():
+            column = columns.get(name) or self._unknown(name)
+            if not column.holds(value):
+                self._refuse(column, value)
+            row[name] = value
+        self.unit.put(self._table, key, row)
+        return row
 
     def add(self, *key: Any, **amounts: float) -> Row:
         """Add to number columns of the row with this key, made where it is missing; the row as it will be."""
-        row = self._copy(self._checked(key), amounts)
+        row = self._copy(key)
+        columns = self._table.changeable
         for name, amount in amounts.items():
-            row[name] += amount
-        return self._put(key, row, amounts)
+            column = columns.get(name) or self._unknown(name)
+            value = row[name] + amount
+            if not column.holds(value):
+                self._refuse(column, value)
+            row[name] = value
+        self.unit.put(self._table, key, row)
+        return row
 
     def delete(self, *key: Any) -> None:
         """Delete the row with this key, if there is one."""
@@ -82,33 +94,28 @@ class TableView:
             raise TypeError(f"the key of table {self._table.name!r} is {self._table.key}, got {key!r}")
         return key
 
-    def _copy(self, key: tuple[Any, ...], values: Mapping[str, Any]) -> Row:
-        for name in values:
-            if name not in self._table.changeable:
-                raise Undeclared(
-                    f"{self._plugin}: table {self._table.name!r} has no column {name} that can be changed; "
-                    "declare it in columns=(…), and do not change the key"
-                )
-        before = self.unit.get(self._table, key)
+    def _copy(self, key: tuple[Any, ...]) -> Row:
+        before = self.unit.get(self._table, self._checked(key))
         if before is not None:
             return before.copy()
         row = self._table.blank.copy()
-        row.update(zip(self._table.key, key, strict=True))
-        self._check(row, self._table.key)
+        for name, value in zip(self._table.key, key, strict=True):
+            column = self._table.by_name[name]
+            if not column.holds(value):
+                self._refuse(column, value)
+            row[name] = value
         return row
 
-    def _put(self, key: tuple[Any, ...], row: Row, changed: Iterable[str]) -> Row:
-        self._check(row, changed)
-        self.unit.put(self._table, key, row)
-        return row
+    def _unknown(self, name: str) -> NoReturn:
+        raise Undeclared(
+            f"{self._plugin}: table {self._table.name!r} has no column {name} that can be changed; "
+            "declare it in columns=(…), and do not change the key"
+        )
 
-    def _check(self, row: Row, names: Iterable[str]) -> None:
+    def _refuse(self, column: Column, value: Any) -> NoReturn:
         """What the database would refuse is refused here, where only this event suffers from it."""
-        for name in names:
-            if not self._table.by_name[name].holds(row[name]):
-                column = type(self._table.by_name[name]).__name__
-                value = type(row[name]).__name__
-                raise TypeError(f"table {self._table.name!r}: {column} column {name} cannot hold this {value}")
+        kind, given = type(column).__name__, type(value).__name__
+        raise TypeError(f"table {self._table.name!r}: {kind} column {column.name} cannot hold this {given}")
 
 
 class State:

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Final
 
 from loguru import logger
 
+from .errors import ConfigurationError, Problem
+
 if TYPE_CHECKING:
     from loguru import Record
 
@@ -24,11 +26,18 @@ class _ToLoguru(logging.Handler):
     """Hands records of the standard library's logging on."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        logger.opt(exception=record.exc_info).log(record.levelname, "{}", record.getMessage())
+        try:
+            level: str | int = logger.level(record.levelname).name
+        except ValueError:  # A level that only this library has.
+            level = record.levelno
+        logger.opt(exception=record.exc_info).log(level, "{}", record.getMessage())
 
 
 def set_up(directory: Path | None, level: str, *, console: Callable[[str], None] | None = None) -> None:
-    """Start logging; ``console`` takes the lines instead of standard error (the live view prints above itself)."""
+    """Start logging; ``console`` takes the lines instead of standard error (the live view prints above itself).
+
+    Raises ``ConfigurationError`` when ``directory`` cannot be written.
+    """
     logger.remove()
     logger.configure(patcher=_one_line)
     if console is None:
@@ -36,6 +45,12 @@ def set_up(directory: Path | None, level: str, *, console: Callable[[str], None]
     else:
         logger.add(lambda line: console(str(line)), level=level, format=_format(CONSOLE), colorize=True, diagnose=False)
     if directory is not None:
+        _add_file(directory, level)
+    logging.basicConfig(handlers=[_ToLoguru()], level=logging.WARNING, force=True)
+
+
+def _add_file(directory: Path, level: str) -> None:
+    try:
         directory.mkdir(parents=True, exist_ok=True)
         logger.add(
             directory / "larkflock.log",
@@ -47,7 +62,9 @@ def set_up(directory: Path | None, level: str, *, console: Callable[[str], None]
             diagnose=False,
             backtrace=False,
         )
-    logging.basicConfig(handlers=[_ToLoguru()], level=logging.WARNING, force=True)
+    except OSError as error:
+        problem = Problem("setting LOG_DIR", str(error), "set it to a directory that can be written")
+        raise ConfigurationError([problem]) from error
 
 
 def _one_line(record: Record) -> None:

@@ -7,12 +7,14 @@ from datetime import datetime
 from types import TracebackType
 from typing import Any, Self
 
+import orjson
+
 from .errors import ConfigurationError, Problem
 from .plugins import Plugin
 from .settings import Settings
 from .storage import open_engine
 from .storage.protocol import StoreHandle
-from .table import PersonCell, PersonName, Row, Table, Timestamp
+from .table import Json, PersonCell, PersonName, Row, Table, Timestamp
 
 
 class Offline:
@@ -66,6 +68,8 @@ class Offline:
             elif isinstance(column, Timestamp) and row[column.name] is not None:
                 moment = datetime.fromtimestamp(row[column.name] / 1000, self.timezone)
                 shown[title] = moment.isoformat(sep=" ", timespec="seconds")
+            elif isinstance(column, Json) and row[column.name] is not None:
+                shown[title] = orjson.dumps(row[column.name]).decode()
             else:
                 shown[title] = row[column.name]
         return shown

@@ -26,7 +26,7 @@ from .errors import ConfigurationError, Problem
 from .events import MESSAGE, REACTION_ADDED, REACTION_REMOVED, READ, RECALL
 from .feishu.lean_sdk import import_lean
 from .manifest import Config, Manifest
-from .settings import PluginSettings, advice
+from .settings import PluginSettings, advice, origin
 from .table import Table
 
 GROUP: Final = "larkflock.plugins"
@@ -132,8 +132,8 @@ def command_of(plugin: Plugin) -> click.Command:
     module, _, attribute = path.partition(":")
     try:
         command = getattr(importlib.import_module(module), attribute)
-    except (ImportError, AttributeError) as error:
-        command, reason = None, str(error)
+    except (Exception, SystemExit) as error:  # A plugin's module may raise anything here.
+        command, reason = None, f"{type(error).__name__}: {error}"
     else:
         reason = "it is no click command"
     if not isinstance(command, click.Command):
@@ -149,7 +149,7 @@ def _load(origin: Origin, section: PluginSettings, env: Mapping[str, str], where
     hooks = _hooks(manifest, module, where, problems)
     config = _config(manifest, section, env, where, problems)
     by_name = {table.name: table for table in manifest.tables if table.setting}
-    for name in section.tables.keys() - by_name.keys():
+    for name in [name for name in section.tables if name not in by_name]:
         known = ", ".join(by_name) or "none"
         problems.append(Problem(where, f"tables.{name}: the plugin mirrors no such table", f"it mirrors: {known}"))
     if problems or config is None:
@@ -214,7 +214,7 @@ def _config(
         variable = str(extra.get("env", "")) if isinstance(extra, dict) else ""
         if variable and variable in env and name not in section.config:
             values[name] = env[variable]
-            sources[name] = f"setting {variable}"
+            sources[name] = origin(variable)
     values.update(section.config)
     try:
         return manifest.config.model_validate(values)
@@ -222,5 +222,9 @@ def _config(
         for detail in error.errors(include_url=False, include_input=False):
             name = ".".join(str(part) for part in detail["loc"])
             message = detail["msg"].removeprefix("Value error, ")
-            problems.append(Problem(sources.get(name, f"{where} config"), f"{name}: {message}", advice(detail)))
-        return None
+            what = f"{name}: {message}" if name else message
+            problems.append(Problem(sources.get(name, f"{where} config"), what, advice(detail)))
+    except Exception as error:  # A plugin's own validators may raise anything.
+        what = f"cannot be checked: {type(error).__name__}: {error}"
+        problems.append(Problem(f"{where} config", what, "the author has to mend the configuration model"))
+    return None

@@ -10,14 +10,16 @@ import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from dotenv import dotenv_values
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
 from .errors import ConfigurationError, Problem
 
+LOCAL: Final = ("127.0.0.1", "localhost", "::1")
 SANDBOX_HINT: Final = "or try it without any credentials: python -m core run --sandbox"
 
 _ADVICE: Final = {
@@ -31,7 +33,7 @@ _ADVICE: Final = {
 class Settings(BaseSettings):
     """The kernel's settings. Secrets are never shown."""
 
-    model_config = SettingsConfigDict(extra="ignore", frozen=True, env_ignore_empty=True)
+    model_config = SettingsConfigDict(extra="ignore", frozen=True)
 
     app_id: str = ""
     app_secret: SecretStr = SecretStr("")
@@ -50,6 +52,18 @@ class Settings(BaseSettings):
     """Attempts to connect before giving up; unset = never."""
     retry_delay: float | None = Field(None, gt=0, le=86_400)
     """Seconds between attempts; unset = growing with jitter, at most 60."""
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Only what ``load_settings`` was given: by their exact names, and never anything beside it."""
+        return (init_settings,)
 
     @field_validator("chat_id", mode="before")
     @classmethod
@@ -77,8 +91,9 @@ class Settings(BaseSettings):
     @classmethod
     def _origin(cls, value: str) -> str:
         value = value.rstrip("/")
-        local = value.startswith(("http://127.0.0.1", "http://localhost", "http://[::1]"))
-        if not (value.startswith("https://") or local) or value.count("/") != 2:
+        parts = urlsplit(value)
+        secure = parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in LOCAL)
+        if not secure or not parts.hostname or value != f"{parts.scheme}://{parts.netloc}" or "@" in parts.netloc:
             raise ValueError(f"{value!r} is no https origin (plain http only for this machine)")
         return value
 
@@ -100,8 +115,15 @@ class PluginSettings(BaseModel):
 
 
 def environment(overrides: Mapping[str, str] | None = None) -> dict[str, str]:
-    """Every name that may be set from outside: ``.env``, the environment over it, ``overrides`` over both."""
-    merged = {name: value for name, value in dotenv_values(".env").items() if value}
+    """Every name that may be set from outside: ``.env``, the environment over it, ``overrides`` over both.
+
+    What is empty counts as not set. Raises ``ConfigurationError`` when ``.env`` cannot be read.
+    """
+    try:
+        merged = {name: value for name, value in dotenv_values(".env", encoding="utf-8-sig").items() if value}
+    except (OSError, UnicodeDecodeError) as error:
+        problem = Problem(".env", f"cannot be read: {error}", "save it as UTF-8 text that this user may read")
+        raise ConfigurationError([problem]) from error
     merged.update({name: value for name, value in os.environ.items() if value})
     merged.update(overrides or {})
     return merged
@@ -118,10 +140,10 @@ def load_settings(env: Mapping[str, str], *, needs_credentials: bool) -> Setting
     except ValidationError as error:
         for detail in error.errors(include_url=False, include_input=False):
             name = str(detail["loc"][0]).upper()
-            problems.append(Problem(_origin(name), _sentence(detail["msg"]), _ADVICE.get(name, f"correct {name}")))
+            problems.append(Problem(origin(name), _sentence(detail["msg"]), _ADVICE.get(name, f"correct {name}")))
     if needs_credentials:
         problems += [
-            Problem(_origin(name), f"{name} is not set", f"{_ADVICE[name]}; {SANDBOX_HINT}")
+            Problem(origin(name), f"{name} is not set", f"{_ADVICE[name]}; {SANDBOX_HINT}")
             for name in ("APP_ID", "APP_SECRET")
             if not env.get(name)
         ]
@@ -133,7 +155,7 @@ def load_settings(env: Mapping[str, str], *, needs_credentials: bool) -> Setting
 def load_plugins_file(path: Path) -> dict[str, PluginSettings]:
     """The sections of ``plugins.toml`` by plugin. Raises ``ConfigurationError`` with every problem."""
     try:
-        document = tomllib.loads(path.read_text("utf-8"))
+        document = tomllib.loads(path.read_text("utf-8-sig"))
     except FileNotFoundError as error:
         raise ConfigurationError(
             [
@@ -159,6 +181,9 @@ def load_plugins_file(path: Path) -> dict[str, PluginSettings]:
         sections = {}
     plugins: dict[str, PluginSettings] = {}
     for name, section in sections.items():
+        if not isinstance(section, dict):
+            problems.append(Problem(str(path), f"plugins.{name} is not a table", f"write [plugins.{name}]"))
+            continue
         try:
             plugins[name] = PluginSettings.model_validate(section)
         except ValidationError as error:
@@ -175,7 +200,7 @@ def load_plugins_file(path: Path) -> dict[str, PluginSettings]:
 
 def advice(detail: Mapping[str, Any]) -> str:
     """What to do about one of pydantic's findings."""
-    name = _place(detail["loc"])
+    name = _place(detail["loc"]) or "the values"
     return f"remove {name}, or correct its name" if detail["type"] == "extra_forbidden" else f"correct {name}"
 
 
@@ -187,7 +212,8 @@ def _sentence(message: str) -> str:
     return message.removeprefix("Value error, ")
 
 
-def _origin(name: str) -> str:
-    if name in os.environ:
+def origin(name: str) -> str:
+    """Where an operator finds this setting."""
+    if os.environ.get(name):
         return f"environment variable {name}"
     return f"setting {name} (.env)"

@@ -154,9 +154,9 @@ class Table:
         return {column.name: column for column in self.stored}
 
     @cached_property
-    def changeable(self) -> frozenset[str]:
-        """Stored columns that are not of the key."""
-        return frozenset(self.by_name) - frozenset(self.key)
+    def changeable(self) -> dict[str, Column]:
+        """Stored columns that are not of the key, by name."""
+        return {name: column for name, column in self.by_name.items() if name not in self.key}
 
     @cached_property
     def blank(self) -> Row:

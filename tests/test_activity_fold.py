@@ -15,8 +15,8 @@ from reference_fold import fold, score
 from plugins.activity.tables import ACTIVITY, COUNTERS
 
 HALF_A_MONTH = 15 * 86_400_000
-PEOPLE = ("a", "b", "c", "bot1")
-MESSAGES = tuple(f"m{number}" for number in range(7))
+PEOPLE = ("a", "b", "bot1")
+MESSAGES = tuple(f"m{number}" for number in range(5))
 
 message_ids = st.sampled_from(MESSAGES)
 text = st.sampled_from(["", "好", " 你好 ", "@_user_1 看 @_user_2", "@_all 开会", "👍🏽 e\u0301", "@_user_10"])
@@ -48,7 +48,7 @@ def messages(draw: st.DrawFn) -> list[dict[str, Any]]:
                 parent=parent,
                 root=draw(st.sampled_from([parent, "m0"])),
                 thread=draw(st.sampled_from(["", "t"])),
-                mentions=draw(st.lists(st.sampled_from([*PEOPLE, "all"]), max_size=3)),
+                mentions=draw(st.lists(st.sampled_from([*PEOPLE, "c", "all"]), max_size=3)),
                 kind=kind,
                 content=draw(post) if kind == "post" else {"image_key": "x"} if kind == "image" else None,
                 chat_type=draw(st.sampled_from(["group", "group", "group", "p2p"])),
@@ -57,26 +57,27 @@ def messages(draw: st.DrawFn) -> list[dict[str, Any]]:
     return said
 
 
-added = st.booleans()
-moments = st.integers(1, 4)
-others = st.one_of(
-    st.builds(recall, message_ids),
+actions = st.lists(st.tuples(st.booleans(), st.integers(1, 2)), min_size=1, max_size=4)
+"""Added or removed, and when: often several at once."""
+
+stories = st.one_of(
+    st.builds(lambda m: [recall(m)], message_ids),
     st.builds(
-        lambda m, u, added, at, emoji: reaction(m, u, added=added, at=at, emoji=emoji),
+        lambda m, user, emoji, actions: [reaction(m, user, added=added, at=at, emoji=emoji) for added, at in actions],
         message_ids,
         st.sampled_from(PEOPLE),
-        added,
-        moments,
         st.sampled_from(["OK", "DONE"]),
+        actions,
     ),
-    st.builds(lambda m, added, at: pin(m, added=added, at=at), message_ids, added, moments),
+    st.builds(lambda m, actions: [pin(m, added=added, at=at) for added, at in actions], message_ids, actions),
 )
 
 
 @st.composite
 def histories(draw: st.DrawFn) -> list[list[dict[str, Any]]]:
     """Events in any order, some of them delivered again, cut into the runs between restarts."""
-    distinct = [*draw(messages()), *draw(st.lists(others, max_size=14))]
+    told = draw(st.lists(stories, max_size=10))
+    distinct = [*draw(messages()), *(event for story in told for event in story)]
     again = draw(st.lists(st.sampled_from(distinct), max_size=6)) if distinct else []
     events = draw(st.permutations([*distinct, *again]))
     cuts = sorted(draw(st.lists(st.integers(0, len(events)), max_size=3)))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -50,7 +51,7 @@ def checked(env: Mapping[str, str], *, needs_credentials: bool) -> tuple[Setting
     except ConfigurationError as error:
         problems += error.problems
     try:
-        file = (settings or load_settings({}, needs_credentials=False)).plugins_file
+        file = settings.plugins_file if settings else Path(env.get("PLUGINS_FILE") or "plugins.toml")
         plugins = load(load_plugins_file(file), env, file)
     except ConfigurationError as error:
         problems += error.problems

@@ -6,7 +6,7 @@ import csv
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any, Final, TextIO
 
 import click
 
@@ -16,6 +16,9 @@ from .start import Start
 
 if TYPE_CHECKING:
     from ..offline import Offline
+
+
+FORMULA: Final = (*"=+-@", *"＝＋－＠", "\t", "\r", "\n")
 
 
 @click.group(invoke_without_command=True)
@@ -39,6 +42,7 @@ def show(start: Start, *, table: str, limit: int) -> None:
     """Show the rows of TABLE (`activity`, or `plugin.table`), the highest ranked first."""
     from rich.console import Console
     from rich.table import Table as Grid
+    from rich.text import Text as Cell
 
     offline, found = _one(start, table)
     with offline:
@@ -51,7 +55,7 @@ def show(start: Start, *, table: str, limit: int) -> None:
         numeric = isinstance(column, Number)
         grid.add_column(column.title or column.name, justify="right" if numeric else "left", no_wrap=numeric)
     for row in rows:
-        grid.add_row(*(_cell(row[column.title or column.name]) for column in columns))
+        grid.add_row(*(Cell(_cell(row[column.title or column.name])) for column in columns))
     console = Console()
     (console if console.is_terminal else Console(width=240)).print(grid)
     if len(rows) < total:
@@ -74,9 +78,14 @@ def export(start: Start, *, table: str, file: Path) -> None:
             _write(sys.stdout, offline, found)
             return
         partial = file.with_name(f"{file.name}.part")
-        with partial.open("w", encoding="utf-8-sig", newline="") as stream:
-            count = _write(stream, offline, found)
-        partial.replace(file)
+        try:
+            with partial.open("w", encoding="utf-8-sig", newline="") as stream:
+                count = _write(stream, offline, found)
+            partial.replace(file)
+        except OSError as error:
+            raise click.FileError(str(file), error.strerror) from error
+        finally:
+            partial.unlink(missing_ok=True)
     click.echo(f"{count} rows written to {file}")
 
 
@@ -87,7 +96,9 @@ def _telling(table: Table) -> list[Column]:
 
 
 def _cell(value: Any) -> str:
+    """What fits in a column; nothing in it can move the terminal's cursor."""
     text = "" if value is None else str(value)
+    text = "".join(one if one.isprintable() else " " for one in text)
     return text if len(text) <= 60 else f"{text[:59]}…"
 
 
@@ -104,7 +115,7 @@ def _write(stream: TextIO, offline: Offline, table: Table) -> int:
 
 def _plain(value: Any) -> Any:
     """Text that a spreadsheet would run as a formula is made harmless."""
-    return f"'{value}" if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")) else value
+    return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA) else value
 
 
 def _all(start: Start) -> Iterator[tuple[Offline, Table]]:

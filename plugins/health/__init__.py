@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import ipaddress
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from pydantic import model_validator
 
 from core import Config, Context, Manifest, env, hookimpl
 
-from .server import Server
+if TYPE_CHECKING:
+    from .server import Server
 
 
 class Listening(Config):
@@ -44,6 +45,8 @@ _servers: dict[Context[Listening], Server] = {}
 @hookimpl
 async def startup(ctx: Context[Listening]) -> None:
     """Listen, in the plugin's own loop. Raises ``NotReady`` where that is not possible now."""
+    from .server import Server  # aiohttp takes a while to import, and commands only read the manifest
+
     server = Server(ctx.status)
     await server.start(ctx.config.host, ctx.config.port)
     _servers[ctx] = server

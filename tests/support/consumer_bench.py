@@ -126,6 +126,15 @@ class Bench:
         for consumer in consumers or self.consumers:
             until(lambda one=consumer: one.idle_at >= head, f"{consumer.plugin.name} to finish")
 
+    def pass_time(self, condition: Callable[[], object], what: str) -> None:
+        """Let second after second pass until another thread has done something."""
+        until(lambda: condition() or self.advance(1), what)
+
+    def finish_in_time(self) -> None:
+        """Let time pass until everybody has done what there is, also what waits for its time."""
+        head = self._journal.head()
+        self.pass_time(lambda: all(one.idle_at >= head for one in self.consumers), "everybody to finish")
+
     def status(self, consumer: PluginConsumer) -> PluginStatus:
         stored = {one.plugin: one for one in self.store.consumers()}
         return consumer.status(stored.get(consumer.plugin.name), self._journal.head())

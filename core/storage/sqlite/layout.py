@@ -33,7 +33,7 @@ class Layout:
         self.columns = [column.name for column in table.stored]
         self._json = [i for i, column in enumerate(table.stored) if isinstance(column, Json)]
         self.selected = columns = ", ".join(map(quoted, self.columns))
-        self.conflict = keys = ", ".join(map(quoted, table.key))
+        self.keys = keys = ", ".join(map(quoted, table.key))
         where = " AND ".join(f"{quoted(name)} = ?" for name in table.key)
         alive = " AND _deleted = 0" if self.tracked else ""
         others = [name for name in self.columns if name not in table.key]
@@ -58,7 +58,7 @@ class Layout:
         """The query for rows whose ``columns`` equal parameters."""
         where = " AND ".join(f"{quoted(name)} IS ?" for name in columns)
         alive = " AND _deleted = 0" if self.tracked else ""
-        return f"SELECT {self.selected} FROM {self.name} WHERE {where}{alive} ORDER BY {self.conflict}"
+        return f"SELECT {self.selected} FROM {self.name} WHERE {where}{alive} ORDER BY {self.keys}"
 
     def among(self, count: int) -> str:
         """The query for the rows whose key, one column, is among ``count`` parameters."""
@@ -91,7 +91,7 @@ class Layout:
         present = database.execute(f"PRAGMA table_info({self.name})").fetchall()
         if not present:
             parts = [f"{quoted(name)} {declaration}" for name, declaration in declared.items()]
-            parts += [TRACKED, f"UNIQUE ({self.conflict})"] if self.tracked else [f"PRIMARY KEY ({self.conflict})"]
+            parts += [TRACKED, f"UNIQUE ({self.keys})"] if self.tracked else [f"PRIMARY KEY ({self.keys})"]
             without = "" if self.tracked else " WITHOUT ROWID"
             database.execute(f"CREATE TABLE {self.name} ({', '.join(parts)}){without}")
         else:

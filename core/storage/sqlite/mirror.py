@@ -88,7 +88,7 @@ class SqliteMirrorSide(SqliteHandle):
         insert = (
             f"INSERT INTO {layout.name} ({layout.selected}, _record, _mirrored)"
             f" VALUES ({','.join('?' * len(layout.columns))}, ?, 1)"
-            f" ON CONFLICT({layout.conflict}) DO UPDATE SET _record = excluded._record WHERE _record IS NULL"
+            f" ON CONFLICT({layout.keys}) DO UPDATE SET _record = excluded._record WHERE _record IS NULL"
         )
         with self.write() as database:
             before = database.total_changes
