@@ -148,7 +148,8 @@ def _differences(expected: dict[tuple[str, str], dict[str, int]], found: dict[tu
         elif isinstance(cells, list):
             lines.append(f"{key}: {len(cells)} rows")
         elif any(cells.get(name, 0) != value for name, value in wanted.items()):
-            lines.append(f"{key}: {({name: cells.get(name, 0) for name in wanted})}, should be {wanted}")
+            shown = {name: cells.get(name, 0) for name in wanted}
+            lines.append(f"{key}: {shown}, should be {wanted}")
     return lines
 
 
@@ -210,8 +211,8 @@ def _event(kind: str, **event: Any) -> dict[str, Any]:
 
 
 def _head(file: Path, count: int, to: Path) -> Path:
-    opened = gzip.open(file, "rt", encoding="utf-8") if file.suffix == ".gz" else file.open(encoding="utf-8")
-    with opened as source, to.open("w", encoding="utf-8") as target:
+    read = gzip.open if file.suffix == ".gz" else open
+    with read(file, "rt", encoding="utf-8") as source, to.open("w", encoding="utf-8") as target:
         target.writelines(itertools.islice(source, count))
     return to
 

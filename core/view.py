@@ -137,8 +137,7 @@ class LiveView:
         row = Grid.grid(padding=(0, 1))
         row.add_row(
             ProgressBar(total=max(1, scenario["total"]), completed=scenario["played"], width=30),
-            f"{scenario['played']:,} of {scenario['total']:,} acts"
-            + (" · over" if scenario["done"] else ""),
+            f"{scenario['played']:,} of {scenario['total']:,} acts" + (" · over" if scenario["done"] else ""),
         )
         return row
 
