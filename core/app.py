@@ -38,6 +38,7 @@ from .verdict import verdict
 
 STOP_TIMEOUT: Final = 15.0
 """Seconds a plugin has to finish its batch when stopping."""
+NAMES_EVERY: Final = 10.0
 LOCK: Final = "larkflock.lock"
 LAST_FLUSH_TIMEOUT: Final = 20.0
 RELAY_BATCH: Final = 200
@@ -93,8 +94,9 @@ class Application:
         self._started = clock()
         self._engine: Engine = open_engine(settings.data_dir)
         self._store: StoreHandle = self._engine.store()
+        self._counts: StoreHandle = self._engine.store(durable=False)
         self._loop = asyncio.get_running_loop()
-        self.ledger = Ledger(self._store, settings.api_monthly_quota, settings.zone, clock)
+        self.ledger = Ledger(self._counts, settings.api_monthly_quota, settings.zone, clock)
         self.journal = Journal(self._engine, clock=clock, on_fresh=self._wake_consumers)
         self.connection = LongConnection(
             settings.feishu_base_url,
@@ -120,7 +122,7 @@ class Application:
             for plugin in self._plugins
         ]
         self._api = Api(settings.feishu_base_url, settings.app_id, settings.app_secret.get_secret_value(), self.ledger)
-        people = People(self._api, self._store, self._name_uses(), clock=clock)
+        self._people = people = People(self._api, self._store, self._name_uses(), clock=clock)
         self.mirror = Mirror(
             [self._mirrored(plugin, table, table_id, people) for plugin, table, table_id in self._remote_tables()],
             Pace(settings.api_monthly_quota),
@@ -144,6 +146,7 @@ class Application:
                 tasks = [
                     asyncio.create_task(self.mirror.run()),
                     asyncio.create_task(self._relay()),
+                    asyncio.create_task(self._name_strangers()),
                     *(asyncio.create_task(self._launch(consumer)) for consumer in self.consumers),
                 ]
                 try:
@@ -158,6 +161,7 @@ class Application:
             self.connection.stop()
             for consumer in self.consumers:
                 consumer.stop(0)
+            self._counts.close()
             self._store.close()
             self._engine.close()
 
@@ -276,6 +280,15 @@ class Application:
             if entry.plugin == consumer.plugin.name:
                 await self.mirror.take_over(entry, consumer.hold)
         consumer.start()
+
+    async def _name_strangers(self) -> None:
+        """Without a base nothing is mirrored, and nobody else asks for names."""
+        while not self.mirror.tables:
+            try:
+                await self._people.learn_strangers()
+            except StorageError as error:
+                logger.error("Names cannot be kept: {}", error)
+            await asyncio.sleep(NAMES_EVERY)
 
     async def _relay(self) -> None:
         """Carry what plugins published into the journal, where its own key makes it single."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
+import sys
 import threading
 import time
 import traceback
@@ -27,7 +28,10 @@ from .status import PluginPhase, PluginStatus, Status
 from .storage.protocol import Commit, Consumer, Engine, Failure, JournalHandle, Stored, StoreHandle
 from .unit import Unit
 
-BATCH: Final = 500
+BATCH: Final = 1000
+"""Events that are committed together at the most."""
+BATCH_SECONDS: Final = 1.0
+"""After this time a batch is committed as far as it is, so that a slow plugin's work is not all done again."""
 MOST_ATTEMPTS: Final = 8
 HOOK_TIMEOUT: Final = 30.0
 SHUTDOWN_TIMEOUT: Final = 10.0
@@ -68,6 +72,7 @@ class PluginConsumer:
         on_published: Callable[[], None],
         call: Call = no_api,
         hook_timeout: float = HOOK_TIMEOUT,
+        batch_seconds: float = BATCH_SECONDS,
     ) -> None:
         self.plugin = plugin
         self._engine = engine
@@ -78,6 +83,7 @@ class PluginConsumer:
         self._on_published = on_published
         self._call_api = call
         self._hook_timeout = hook_timeout
+        self._batch_seconds = batch_seconds
         self._log = logger.bind(plugin=plugin.name)
         self._thread = threading.Thread(target=self._run, name=f"plugin:{plugin.name}", daemon=True)
         self._loop = asyncio.new_event_loop()
@@ -105,7 +111,9 @@ class PluginConsumer:
         self._phase, self._problem = "waiting", reason
 
     def wake(self) -> None:
-        """There may be new events; callable from any thread, also after the end."""
+        """There may be new events; callable from any thread, also before the start and after the end."""
+        if self._thread.ident is None:
+            return
         with contextlib.suppress(RuntimeError):
             self._loop.call_soon_threadsafe(self._wake.set)
 
@@ -121,7 +129,9 @@ class PluginConsumer:
 
     @property
     def idle_at(self) -> int:
-        """The journal position up to which everything is done with nothing to retry now, -1 while busy."""
+        """The journal position up to which all is done that will be, nothing to be retried now; -1 while busy."""
+        if self._phase == "failed":
+            return sys.maxsize
         return self._idle_at if self._phase == "running" else -1
 
     def status(self, stored: Consumer | None, head: int) -> PluginStatus:
@@ -258,7 +268,10 @@ class PluginConsumer:
         self._next_unit = None
         failures: list[Failure] = []
         settled: list[int] = []
+        until = time.monotonic() + self._batch_seconds
         for seq, attempts in due:
+            if self._enough(until):
+                break
             stored = journal.fetch(seq)
             if stored is None:
                 failures.append(Failure(seq, attempts, "the journal keeps it no longer", None))
@@ -268,7 +281,12 @@ class PluginConsumer:
         handled = len(settled)
         read = [_read(stored) for stored in new]
         self._prefetch(context, read)
+        done = self._cursor
         for stored, event in zip(new, read, strict=True):
+            if done != self._cursor and self._enough(until):  # One at least: retries must not starve what is new.
+                reached = done
+                break
+            done = stored.seq
             failure = await self._handle(stored, event, context, 0)
             if failure is None:
                 handled += 1
@@ -277,6 +295,9 @@ class PluginConsumer:
         self._commit(context, store, reached, handled=handled, settled=settled, failures=failures)
         self._next_unit = context.unit.committed()
         return True
+
+    def _enough(self, until: float) -> bool:
+        return self._stopping or time.monotonic() >= until
 
     def _prefetch(self, context: Context[Any], read: Sequence[Event | Malformed]) -> None:
         tables = [table for table in self.plugin.tables if table.by_message]

@@ -40,26 +40,37 @@ class People:
         After a failure nobody is looked up for ``PAUSE``; those it concerned are looked up with the next ones.
         """
         now = self._clock()
-        known = self._store.people(open_ids)
+        known = self._store.people([*open_ids, *self._missed])
         wanted = [one for one in open_ids if one not in known or known[one][1] + LIFETIME <= now]
         if now < self._not_before:
             self._missed.update(dict.fromkeys(wanted))
             return
         wanted = list(dict.fromkeys([*wanted, *self._missed]))
+        names: dict[str, str] = {}
+        problem = ""
         for i in range(0, len(wanted), contact.MOST_PER_CALL):
             some = wanted[i : i + contact.MOST_PER_CALL]
             try:
                 found = await contact.names(self._api, some)
             except ApiFailure as error:
-                if self.problem != str(error):
-                    logger.warning("Names cannot be looked up now, rows are written without: {}", error)
-                self.problem = str(error)
+                problem = str(error)
                 self._not_before = now + PAUSE
-                self._missed = dict.fromkeys(wanted[i:])
-                return
-            names = {one: found.get(one) or known.get(one, ("", 0))[0] for one in some}
+                break
+            names.update({one: found.get(one) or known.get(one, ("", 0))[0] for one in some})
+        if problem and problem != self.problem:
+            logger.warning("Names cannot be looked up now, rows are written without: {}", problem)
+        self.problem = problem
+        self._missed = dict.fromkeys(one for one in wanted if one not in names)
+        if names:
             self._store.save_people(names, now, self._uses)
-        self.problem, self._missed = "", {}
+
+    async def learn_strangers(self) -> None:
+        """Look up people whom a table shows and nobody ever asked for; for tables that are never mirrored."""
+        strangers = {
+            one for plugin, table, column in self._uses for one in self._store.strangers(plugin, table, column)
+        }
+        if strangers:
+            await self.learn(sorted(strangers)[: contact.MOST_PER_CALL])
 
     def names(self, open_ids: Sequence[str]) -> dict[str, str]:
         """The names known, by open_id."""

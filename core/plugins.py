@@ -26,7 +26,7 @@ from .errors import ConfigurationError, Problem
 from .events import MESSAGE, REACTION_ADDED, REACTION_REMOVED, READ, RECALL
 from .feishu.lean_sdk import import_lean
 from .manifest import Config, Manifest
-from .settings import PluginSettings, advice, origin
+from .settings import PluginSettings, advice, finding, origin
 from .table import Table
 
 GROUP: Final = "larkflock.plugins"
@@ -108,10 +108,12 @@ def load(sections: Mapping[str, PluginSettings], env: Mapping[str, str], file: P
     plugins: list[Plugin] = []
     for name, section in sections.items():
         where = f"{file} [plugins.{name}]"
+        if not section.enabled:
+            continue
         if name not in there:
             known = ", ".join(there) or "none"
             problems.append(Problem(where, f"there is no plugin {name!r}", f"install it, or use one of: {known}"))
-        elif section.enabled:
+        else:
             try:
                 plugins.append(_load(there[name], section, env, where))
             except ConfigurationError as error:
@@ -221,8 +223,7 @@ def _config(
     except ValidationError as error:
         for detail in error.errors(include_url=False, include_input=False):
             name = ".".join(str(part) for part in detail["loc"])
-            message = detail["msg"].removeprefix("Value error, ")
-            what = f"{name}: {message}" if name else message
+            what = f"{name}: {finding(detail)}" if name else finding(detail)
             problems.append(Problem(sources.get(name, f"{where} config"), what, advice(detail)))
     except Exception as error:  # A plugin's own validators may raise anything.
         what = f"cannot be checked: {type(error).__name__}: {error}"

@@ -140,7 +140,7 @@ def load_settings(env: Mapping[str, str], *, needs_credentials: bool) -> Setting
     except ValidationError as error:
         for detail in error.errors(include_url=False, include_input=False):
             name = str(detail["loc"][0]).upper()
-            problems.append(Problem(origin(name), _sentence(detail["msg"]), _ADVICE.get(name, f"correct {name}")))
+            problems.append(Problem(origin(name), finding(detail), _ADVICE.get(name, f"correct {name}")))
     if needs_credentials:
         problems += [
             Problem(origin(name), f"{name} is not set", f"{_ADVICE[name]}; {SANDBOX_HINT}")
@@ -154,22 +154,23 @@ def load_settings(env: Mapping[str, str], *, needs_credentials: bool) -> Setting
 
 def load_plugins_file(path: Path) -> dict[str, PluginSettings]:
     """The sections of ``plugins.toml`` by plugin. Raises ``ConfigurationError`` with every problem."""
+    sections, problems = read_plugins_file(path)
+    if problems:
+        raise ConfigurationError(problems)
+    return sections
+
+
+def read_plugins_file(path: Path) -> tuple[dict[str, PluginSettings], list[Problem]]:
+    """The sections of ``plugins.toml`` that are right, and what is wrong with the others."""
     try:
         document = tomllib.loads(path.read_text("utf-8-sig"))
-    except FileNotFoundError as error:
-        raise ConfigurationError(
-            [
-                Problem(
-                    str(path),
-                    "the file does not exist",
-                    "create it, or set PLUGINS_FILE; see plugins.toml in the README",
-                )
-            ]
-        ) from error
+    except FileNotFoundError:
+        fix = "create it, or set PLUGINS_FILE; see plugins.toml in the README"
+        return {}, [Problem(str(path), "the file does not exist", fix)]
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigurationError([Problem(str(path), f"is not TOML: {error}", "correct that line")]) from error
+        return {}, [Problem(str(path), f"is not TOML: {error}", "correct that line")]
     except OSError as error:
-        raise ConfigurationError([Problem(str(path), f"cannot be read: {error}", "check its permissions")]) from error
+        return {}, [Problem(str(path), f"cannot be read: {error}", "check its permissions")]
     problems = [
         Problem(str(path), f"unknown section [{name}]", "sections are named [plugins.<name>]")
         for name in document
@@ -187,20 +188,15 @@ def load_plugins_file(path: Path) -> dict[str, PluginSettings]:
         try:
             plugins[name] = PluginSettings.model_validate(section)
         except ValidationError as error:
-            problems += [
-                Problem(
-                    f"{path} [plugins.{name}]", f"{_place(detail['loc'])}: {_sentence(detail['msg'])}", advice(detail)
-                )
-                for detail in error.errors(include_url=False, include_input=False)
-            ]
-    if problems:
-        raise ConfigurationError(problems)
-    return plugins
+            for detail in error.errors(include_url=False, include_input=False):
+                what = f"{_place(detail['loc'])}: {finding(detail)}"
+                problems.append(Problem(f"{path} [plugins.{name}]", what, advice(detail)))
+    return plugins, problems
 
 
 def advice(detail: Mapping[str, Any]) -> str:
     """What to do about one of pydantic's findings."""
-    name = _place(detail["loc"]) or "the values"
+    name = _place(detail["loc"]) or "these options together"
     return f"remove {name}, or correct its name" if detail["type"] == "extra_forbidden" else f"correct {name}"
 
 
@@ -208,8 +204,11 @@ def _place(location: tuple[int | str, ...]) -> str:
     return ".".join(str(part) for part in location)
 
 
-def _sentence(message: str) -> str:
-    return message.removeprefix("Value error, ")
+def finding(detail: Mapping[str, Any]) -> str:
+    """One of pydantic's findings in words an operator understands."""
+    if detail["type"] == "extra_forbidden":
+        return "there is no such option"
+    return str(detail["msg"]).removeprefix("Value error, ").removeprefix("Input ")
 
 
 def origin(name: str) -> str:

@@ -13,7 +13,7 @@ from .table import Row, Table
 
 _ABSENT: Any = object()
 
-MOST_KEPT: Final = 5000
+MOST_KEPT: Final = 2000
 """Rows of one table that are kept in memory from batch to batch."""
 
 

@@ -27,6 +27,9 @@ def verdict(
         return "unhealthy", (*blocking, *lasting)
     if connection.phase != "connected":
         return "unknown", ("no frame was received yet", *lasting)
+    starting = [plugin.name for plugin in plugins if plugin.phase == "starting"]
+    if starting:
+        return "unknown", (f"still starting: {', '.join(starting)}", *lasting)
     return ("degraded" if lasting else "healthy"), tuple(lasting)
 
 

@@ -366,3 +366,19 @@ def test_a_table_by_message_is_read_ahead_and_counts_the_same(bench: Bench) -> N
         assert bench.run(plugin(tables=(replies,), on_message=on_message)).stop(10)
     counts = {row["message"]: row["count"] for row in bench.store.scan("tester", replies)}
     assert counts == {"om_1": 6} | {f"om_{n}": 1 for n in range(2, 8)} | {f"om_{n}0": 0 for n in range(2, 8)}
+
+
+@pytest.mark.parametrize(("seconds", "collected"), [(60.0, [0, 1, 2, 3]), (0.0, [0, 0, 0, 0])])
+def test_a_batch_that_takes_long_is_committed_as_far_as_it_is(
+    bench: Bench, seconds: float, collected: list[int]
+) -> None:
+    before: list[int] = []
+
+    async def on_message(message: Message, ctx: Context[Any]) -> None:
+        before.append(len(ctx.unit.rows.get(SEEN, {})))
+        ctx.table(SEEN).add(message.id, times=1)
+
+    bench.arrive(*(message(f"om_{number}") for number in range(4)))
+    bench.run(plugin(tables=(SEEN,), on_message=on_message), batch_seconds=seconds)
+    assert before == collected
+    assert bench.seen() == {f"om_{number}": 1 for number in range(4)}

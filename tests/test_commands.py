@@ -127,19 +127,22 @@ def test_a_plugin_that_is_not_enabled_brings_no_command() -> None:
 
 def test_check_lists_every_problem_at_once_on_standard_error() -> None:
     Path(".env").write_text("TIMEZONE=Mars\nMAX_RETRIES=x\nAPP_SECRET=hidden\n")
-    Path("plugins.toml").write_text("[plugins.activity]\nenabled = true\nconfig.messages = 1\n[plugins.nobody]\n")
+    Path("plugins.toml").write_text(
+        "[plugins.activity]\nenabled = true\nconfig.messages = 1\n[plugins.nobody]\nenabled = true\n[other]\n"
+    )
     result = program("check")
     assert (result.returncode, result.stdout) == (2, "")
     lines = result.stderr.splitlines()
-    assert lines[0] == "5 problems:"
+    assert lines[0] == "6 problems:"
     assert [line.strip().split(": ")[0] for line in lines[1:] if "→" not in line] == [
         "setting TIMEZONE (.env)",
         "setting MAX_RETRIES (.env)",
         "setting APP_ID (.env)",
+        "plugins.toml",
         "plugins.toml [plugins.activity] config",
         "plugins.toml [plugins.nobody]",
     ]
-    assert result.stderr.count("→") == 5
+    assert result.stderr.count("→") == 6
     assert "Traceback" not in result.stderr
     assert "hidden" not in result.stderr
 

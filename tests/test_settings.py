@@ -110,10 +110,10 @@ WRONG: dict[str, tuple[str, str, str]] = {
     "CHAT_ID": ("oc_ok, ou_person", "a group's ID starts with oc_, not ou_person", "correct CHAT_ID"),
     "TIMEZONE": ("Mars/Olympus", "'Mars/Olympus' is no time zone", "use an IANA name such as Asia/Shanghai"),
     "FEISHU_BASE_URL": ("open.feishu.cn", "'open.feishu.cn' is no https origin", "use https://open.feishu.cn or"),
-    "API_MONTHLY_QUOTA": ("0", "Input should be greater than or equal to 1", "correct API_MONTHLY_QUOTA"),
-    "MAX_RETRIES": ("-1", "Input should be greater than or equal to 0", "correct MAX_RETRIES"),
-    "RETRY_DELAY": ("soon", "Input should be a valid number", "correct RETRY_DELAY"),
-    "LOG_LEVEL": ("LOUD", "Input should be 'TRACE', 'DEBUG', 'INFO', 'WARNING' or 'ERROR'", "correct LOG_LEVEL"),
+    "API_MONTHLY_QUOTA": ("0", "should be greater than or equal to 1", "correct API_MONTHLY_QUOTA"),
+    "MAX_RETRIES": ("-1", "should be greater than or equal to 0", "correct MAX_RETRIES"),
+    "RETRY_DELAY": ("soon", "should be a valid number", "correct RETRY_DELAY"),
+    "LOG_LEVEL": ("LOUD", "should be 'TRACE', 'DEBUG', 'INFO', 'WARNING' or 'ERROR'", "correct LOG_LEVEL"),
 }
 
 
@@ -238,19 +238,19 @@ BAD_FILES: dict[str, tuple[str | bytes, str, str, str]] = {
     "an unknown name": (
         "[plugins.a]\nenable = true\n",
         "plugins.toml [plugins.a]",
-        "enable: Extra inputs are not permitted",
+        "enable: there is no such option",
         "remove enable, or correct its name",
     ),
     "a value of the wrong type": (
         '[plugins.a]\nenabled = "perhaps"\n',
         "plugins.toml [plugins.a]",
-        "enabled: Input should be a valid boolean",
+        "enabled: should be a valid boolean",
         "correct enabled",
     ),
     "a table ID of the wrong type": (
         "[plugins.a.tables]\nscores = 5\n",
         "plugins.toml [plugins.a]",
-        "tables.scores: Input should be a valid string",
+        "tables.scores: should be a valid string",
         "correct tables.scores",
     ),
 }

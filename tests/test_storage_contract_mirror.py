@@ -225,6 +225,16 @@ def test_rows_that_show_a_changed_name_wait_to_be_mirrored(store: StoreHandle) -
     assert pending(store).keys() == {"u"}
 
 
+def test_strangers_are_those_nobody_ever_asked_for(store: StoreHandle) -> None:
+    for user in ("u", "v", "w"):
+        score(store, user, 1)
+    store.save_people({"u": "李", "v": ""}, 1, [])
+    assert store.strangers(PLUGIN, SCORES, "user") == ["w"]
+    for number in range(60):
+        score(store, f"p{number}", 1)
+    assert len(store.strangers(PLUGIN, SCORES, "user")) == 50
+
+
 def test_calls_are_counted_by_month_and_name(store: StoreHandle) -> None:
     for month, name in (("2026-10", "search"), ("2026-11", "search"), ("2026-11", "create"), ("2026-11", "search")):
         store.count_call(month, name)

@@ -41,7 +41,7 @@ def check(start: Start, *, online: bool) -> None:
 def checked(env: Mapping[str, str], *, needs_credentials: bool) -> tuple[Settings, list[Plugin]]:
     """The settings and the enabled plugins. Raises ``ConfigurationError`` with the problems of both."""
     from ..plugins import load
-    from ..settings import load_plugins_file, load_settings
+    from ..settings import load_settings, read_plugins_file
 
     problems: list[Problem] = []
     settings: Settings | None = None
@@ -50,9 +50,11 @@ def checked(env: Mapping[str, str], *, needs_credentials: bool) -> tuple[Setting
         settings = load_settings(env, needs_credentials=needs_credentials)
     except ConfigurationError as error:
         problems += error.problems
+    file = settings.plugins_file if settings else Path(env.get("PLUGINS_FILE") or "plugins.toml")
+    sections, found = read_plugins_file(file)
+    problems += found
     try:
-        file = settings.plugins_file if settings else Path(env.get("PLUGINS_FILE") or "plugins.toml")
-        plugins = load(load_plugins_file(file), env, file)
+        plugins = load(sections, env, file)
     except ConfigurationError as error:
         problems += error.problems
     if settings is not None and not settings.bitable_app_token and any(any(p.table_ids.values()) for p in plugins):

@@ -231,6 +231,9 @@ class StoreHandle(Protocol):
     def people(self, open_ids: Sequence[str]) -> dict[str, tuple[str, int]]:
         """(name, looked up at, ms) of those known."""
 
+    def strangers(self, plugin: str, table: Table, column: str) -> list[str]:
+        """open_ids in ``column`` of whom nothing was ever looked up, at most 50."""
+
     def all_people(self) -> dict[str, str]:
         """Every name known, by open_id."""
 
@@ -250,7 +253,8 @@ class Engine(Protocol):
 
     def journal(self) -> JournalHandle: ...
 
-    def store(self) -> StoreHandle: ...
+    def store(self, *, durable: bool = True) -> StoreHandle:
+        """With ``durable`` False what is written survives the program, but perhaps not the machine's power."""
 
     def close(self) -> None: ...
 

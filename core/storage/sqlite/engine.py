@@ -38,9 +38,12 @@ class SqliteEngine:
         """A handle on the journal for the calling thread."""
         return journal.SqliteJournal(self._opened("journal.db"), self._appending)
 
-    def store(self) -> StoreHandle:
+    def store(self, *, durable: bool = True) -> StoreHandle:
         """A handle on the store for the calling thread; writers of one process take turns in arrival order."""
-        return store.SqliteStore(self._opened("store.db"), self._writing)
+        database = self._opened("store.db")
+        if not durable:
+            database.execute("PRAGMA synchronous=NORMAL")
+        return store.SqliteStore(database, self._writing)
 
     def close(self) -> None:
         """Nothing is held open by the engine itself; handles are closed by their threads."""
@@ -63,6 +66,6 @@ class SqliteEngine:
         database = sqlite3.connect(self._directory / name, isolation_level=None, timeout=10)
         database.execute("PRAGMA journal_mode=WAL")
         database.execute("PRAGMA synchronous=FULL")
-        database.execute("PRAGMA cache_size=-8192")
+        database.execute("PRAGMA cache_size=-4096")
         database.execute("PRAGMA temp_store=MEMORY")
         return database

@@ -6,9 +6,32 @@ import sqlite3
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from typing import Any
+from functools import cache
+from itertools import chain
+from typing import Any, Final
 
 from ...errors import StorageError
+
+CHUNKS: Final = (64, 8, 1)
+
+
+def insert_rows(database: sqlite3.Connection, statement: str, rows: Sequence[Sequence[Any]]) -> None:
+    """Execute ``statement``, which has ``{rows}`` where its VALUES go, for all ``rows``, many of them a step.
+
+    At every step SQLite gives up the interpreter's lock; a step a row would let each busy thread in between.
+    """
+    done = 0
+    for size in CHUNKS:
+        while len(rows) - done >= size:
+            some = rows[done : done + size]
+            database.execute(_with_rows(statement, size, len(some[0])), list(chain.from_iterable(some)))
+            done += size
+
+
+@cache
+def _with_rows(statement: str, count: int, width: int) -> str:
+    row = f"({','.join('?' * width)})"
+    return statement.replace("{rows}", ",".join([row] * count))
 
 
 class SqliteHandle:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from ..protocol import Appended, Dead, Record, Stored
-from .handle import SqliteHandle
+from .handle import SqliteHandle, insert_rows
 
 SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS event (
@@ -22,9 +22,8 @@ CREATE TABLE IF NOT EXISTS event (
 CREATE INDEX IF NOT EXISTS unreadable ON event(problem) WHERE problem IS NOT NULL;
 """
 
-_INSERT = (
-    "INSERT INTO event(lane, key, type, received, crc, problem, body) VALUES (?,?,?,?,?,?,?)"
-    " ON CONFLICT(key) DO NOTHING"
+_INSERT: Final = (
+    "INSERT INTO event(lane, key, type, received, crc, problem, body) VALUES {rows} ON CONFLICT(key) DO NOTHING"
 )
 
 
@@ -34,7 +33,7 @@ class SqliteJournal(SqliteHandle):
     def append(self, records: Sequence[Record]) -> Appended:
         with self.write() as database:
             before = database.total_changes
-            database.executemany(_INSERT, records)
+            insert_rows(database, _INSERT, records)
             fresh = database.total_changes - before
             (head,) = database.execute("SELECT max(seq) FROM event").fetchone()
         return Appended(fresh, len(records) - fresh, head or 0)

@@ -44,9 +44,8 @@ class Layout:
         self.scan = f"SELECT {columns} FROM {self.name} WHERE 1{alive} ORDER BY {keys}"
         order = ", ".join(f"{quoted(name)} DESC" for name in table.ranked_by) or keys
         self.top = f"SELECT {columns} FROM {self.name} WHERE 1{alive} ORDER BY {order} LIMIT ?"
-        self.upsert = (
-            f"INSERT INTO {self.name} ({columns}) VALUES ({','.join('?' * len(self.columns))}) ON CONFLICT"
-            f"({keys}) DO " + (f"UPDATE SET {', '.join(changes)}" if changes else "NOTHING")
+        self.upsert = f"INSERT INTO {self.name} ({columns}) VALUES {{rows}} ON CONFLICT({keys}) DO " + (
+            f"UPDATE SET {', '.join(changes)}" if changes else "NOTHING"
         )
         self.delete = (
             f"UPDATE {self.name} SET _deleted = 1, _version = _version + 1 WHERE {where}"

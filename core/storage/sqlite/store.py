@@ -14,6 +14,7 @@ import orjson
 from ...errors import Fenced, StorageError
 from ...table import Row, Table
 from ..protocol import Commit, Consumer, Dead, Due, Failure, Key, Publication
+from .handle import insert_rows
 from .layout import quoted
 from .mirror import SqliteMirrorSide
 
@@ -114,7 +115,7 @@ class SqliteStore(SqliteMirrorSide):
                 raise Fenced(f"the cursor of {commit.plugin} is no longer at {commit.expected}")
             for table, rows in commit.rows.items():
                 layout = self.layout(commit.plugin, table)
-                database.executemany(layout.upsert, (layout.values(row) for row in rows.values() if row is not None))
+                insert_rows(database, layout.upsert, [layout.values(row) for row in rows.values() if row is not None])
                 database.executemany(layout.delete, (key for key, row in rows.items() if row is None))
             database.executemany(
                 "INSERT INTO published(plugin, type, event_id, event) VALUES (?,?,?,?)",
@@ -164,6 +165,14 @@ class SqliteStore(SqliteMirrorSide):
             for row in self.read(f"SELECT open_id, name, fetched FROM person WHERE open_id IN ({marks})", tuple(some)):
                 known[row[0]] = (row[1], row[2])
         return known
+
+    def strangers(self, plugin: str, table: Table, column: str) -> list[str]:
+        name = self.layout(plugin, table).name
+        rows = self.read(
+            f"SELECT DISTINCT {quoted(column)} FROM {name} WHERE {quoted(column)} != ''"
+            f" AND {quoted(column)} NOT IN (SELECT open_id FROM person) LIMIT 50"
+        )
+        return [row[0] for row in rows]
 
     def all_people(self) -> dict[str, str]:
         return dict(self.read("SELECT open_id, name FROM person WHERE name != ''"))
