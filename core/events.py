@@ -25,7 +25,7 @@ CARD_ACTION: Final = "card.action.trigger"
 
 
 _MESSAGE_NAMES: Final = ("message_id", "chat_id", "chat_type", "message_type", "create_time", "content")
-_MESSAGE_FIELDS: Final = frozenset(_MESSAGE_NAMES)
+_STRINGS: Final = {str}
 _MESSAGE: Final = itemgetter(*_MESSAGE_NAMES)
 
 
@@ -131,17 +131,20 @@ class Message(Event):
         super().__init__(event_type, event_id, tenant_key, event)
         message = _object(event, "message")
         sender = _object(event, "sender")
+        try:
+            given = _MESSAGE(message)
+        except KeyError as error:
+            _missing(str(error.args[0]))
+        self.id, self.chat_id, self.chat_type, self.message_type, created, _ = given
+        if not (all(given) and set(map(type, given)) == _STRINGS):
+            _missing(next(name for name in _MESSAGE_NAMES if not message[name] or not isinstance(message[name], str)))
         self.message = message
-        values = _MESSAGE(message) if message.keys() >= _MESSAGE_FIELDS else _missing_of(_MESSAGE_FIELDS, message)
-        for name, value in zip(_MESSAGE_NAMES, values, strict=True):
-            if value.__class__ is not str or not value:
-                _missing(name)
-        self.id, self.chat_id, self.chat_type, self.message_type, _, _ = values
         self.key = f"message:{self.id}"
         self.create_time = _milliseconds(message, "create_time")
         updated = message.get("update_time")
-        same = not updated or updated == message["create_time"]
-        self.update_time = self.create_time if same else _milliseconds(message, "update_time")
+        self.update_time = (
+            self.create_time if not updated or updated == created else _milliseconds(message, "update_time")
+        )
         self.root_id = _optional(message, "root_id")
         self.parent_id = _optional(message, "parent_id")
         self.thread_id = _optional(message, "thread_id")
@@ -282,10 +285,6 @@ def _missing(name: str) -> NoReturn:
     raise Malformed(f"{name} is missing or of the wrong type")
 
 
-def _missing_of(names: frozenset[str], parent: dict[str, Any]) -> NoReturn:
-    _missing(min(names - parent.keys()))
-
-
 def _object(parent: dict[str, Any], name: str) -> dict[str, Any]:
     value = parent.get(name)
     if not isinstance(value, dict):
@@ -308,9 +307,9 @@ def _optional(parent: dict[str, Any], name: str) -> str:
 def _milliseconds(parent: dict[str, Any], name: str) -> int:
     """A time as ms; card callbacks and one documented example give µs (FEISHU.md §2.1)."""
     value = parent.get(name)
-    if not isinstance(value, str) or not (value.isascii() and value.isdigit()) or len(value) > 16:
-        _missing(name)
-    return int(value) // 1000 if len(value) == 16 else int(value)
+    if value.__class__ is str and value.isdigit() and value.isascii() and len(value) <= 16:
+        return int(value) if len(value) < 16 else int(value) // 1000
+    _missing(name)
 
 
 def _person(ids: dict[str, Any], *, is_bot: bool) -> Person:
