@@ -17,7 +17,7 @@ from filelock import FileLock, Timeout
 from loguru import logger
 
 from .bus import PluginConsumer
-from .errors import InstanceLocked, StorageError, Unreachable
+from .errors import ConfigurationError, InstanceLocked, Problem, StorageError, Unreachable
 from .events import envelope
 from .feishu.bitable import RemoteTable
 from .feishu.connection import LongConnection
@@ -67,16 +67,20 @@ class Left:
 @contextmanager
 def sole_instance(directory: Path) -> Iterator[None]:
     """Keep every other process out of ``directory``. Raises ``InstanceLocked``."""
+    lock = FileLock(directory / LOCK, timeout=0)
     try:
         directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with FileLock(directory / LOCK, timeout=0):
-            yield
+        lock.acquire()
     except Timeout as error:
         raise InstanceLocked(
             f"another larkflock uses {directory.resolve()}; stop it first, or set DATA_DIR to another directory"
         ) from error
     except OSError as error:
         raise StorageError(f"{directory}: {error}; set DATA_DIR to a directory that can be written") from error
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 class Application:
@@ -183,6 +187,11 @@ class Application:
         return Status(state, reasons, self._started, self._clock(), connection, log, tuple(plugins), tuple(tables), api)
 
     @property
+    def stopping(self) -> bool:
+        """Whether the end has been asked for."""
+        return self._stopping.is_set()
+
+    @property
     def silent_for(self) -> float:
         """Seconds since the last event, or since the start."""
         return (self._clock() - (self.connection.status().last_event or self._started)) / 1000
@@ -229,6 +238,7 @@ class Application:
         return call
 
     def _prepare(self) -> None:
+        self._same_app()
         journal = self._engine.journal()
         try:
             head = journal.head()
@@ -236,7 +246,21 @@ class Application:
             journal.close()
         for plugin in self._plugins:
             self._store.prepare(plugin.name, plugin.tables)
-            self._store.cursor(plugin.name, head)
+            cursor = self._store.cursor(plugin.name, head)
+            if cursor > head:  # New events would get positions that are already behind the cursor, and be passed over.
+                raise StorageError(
+                    f"{plugin.name} has handled event {cursor} but the journal ends at {head}: journal.db was lost or "
+                    "replaced; put it back, or begin with another DATA_DIR"
+                )
+
+    def _same_app(self) -> None:
+        """A data directory belongs to one app: another app's people and counts must not end up in this one's tables."""
+        before, now = self._store.note("app"), self._settings.app_id
+        if before is not None and before != now:
+            what = f"{self._settings.data_dir} holds the data of app {before}, and APP_ID is {now}"
+            fix = "set DATA_DIR to a directory of its own for each app"
+            raise ConfigurationError([Problem("setting DATA_DIR", what, fix)])
+        self._store.set_note("app", now)
 
     def _remote_tables(self) -> list[tuple[Plugin, Table, str]]:
         if not self._settings.bitable_app_token:
@@ -322,6 +346,8 @@ class Application:
             task.cancel()
         await asyncio.to_thread(self.connection.stop)
         deadline = time.monotonic() + STOP_TIMEOUT
+        for consumer in self.consumers:  # All at once: one that hangs takes no time from the others.
+            consumer.stop(0)
         for consumer in self.consumers:
             if not await asyncio.to_thread(consumer.stop, max(0.1, deadline - time.monotonic())):
                 logger.warning("Plugin {} did not stop in time; its batch is done again.", consumer.plugin.name)

@@ -21,7 +21,7 @@ from zoneinfo import ZoneInfo
 from loguru import logger
 
 from .context import Call, Context, no_api
-from .errors import Malformed, NotReady, Retry, StorageError
+from .errors import ApiFailure, Malformed, NotReady, Retry, StorageError
 from .events import MESSAGE, REACTION_ADDED, REACTION_REMOVED, READ, RECALL, Event, Message, decode
 from .plugins import Plugin
 from .status import PluginPhase, PluginStatus, Status
@@ -130,7 +130,7 @@ class PluginConsumer:
     @property
     def idle_at(self) -> int:
         """The journal position up to which all is done that will be, nothing to be retried now; -1 while busy."""
-        if self._phase == "failed":
+        if self._phase == "failed" or (self._phase == "waiting" and not self.plugin.types):
             return sys.maxsize
         return self._idle_at if self._phase == "running" else -1
 
@@ -213,7 +213,7 @@ class PluginConsumer:
             try:
                 await self._call("startup", context, self._hook_timeout)
                 self._commit(context, store, self._cursor)
-            except (NotReady, StorageError, TimeoutError) as error:
+            except (NotReady, StorageError, ApiFailure, TimeoutError) as error:
                 tries += 1
                 delay = backoff(min(tries, 5))
                 self._phase, self._problem = "waiting", str(error) or type(error).__name__
@@ -287,6 +287,8 @@ class PluginConsumer:
                 reached = done
                 break
             done = stored.seq
+            if isinstance(event, Event) and self._unwatched(event):
+                continue
             failure = await self._handle(stored, event, context, 0)
             if failure is None:
                 handled += 1
@@ -314,8 +316,6 @@ class PluginConsumer:
         try:
             if isinstance(event, Malformed):
                 raise event
-            if self._unwatched(event):
-                return None
             hook, argument = _HOOK_OF.get(stored.type, _ON_EVENT)
             if hook not in self.plugin.hooks:  # Its manifest lists the type for on_event.
                 hook, argument = _ON_EVENT
@@ -336,11 +336,13 @@ class PluginConsumer:
     def _failure(self, seq: int, attempts: int, error: BaseException) -> Failure:
         self._attempts += 1
         text = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+        text = text.encode(errors="backslashreplace").decode()  # File names, for one, may be no UTF-8.
         final = isinstance(error, Malformed) or attempts >= MOST_ATTEMPTS
         if final:
             self._log.opt(exception=error).error("Event {} is parked as a dead letter: {}", seq, text)
             frames = traceback.format_exception(error)
-            return Failure(seq, attempts, f"{text}\n{''.join(frames)}"[:8000], None)
+            told = f"{text}\n{''.join(frames)}"[:8000].encode(errors="backslashreplace").decode()
+            return Failure(seq, attempts, told, None)
         delay = error.after if isinstance(error, Retry) and error.after is not None else backoff(attempts)
         self._log.warning("Event {} failed (attempt {}), again in {:.0f} s: {}", seq, attempts, delay, text)
         return Failure(seq, attempts, text, self._clock() + int(delay * 1000))
@@ -414,7 +416,7 @@ class PluginConsumer:
     async def _rest(self, seconds: float) -> None:
         """Wait, whatever arrives meanwhile; only the end of the program cuts it short."""
         until = self._clock() + int(seconds * 1000)
-        while not self._stopping and (left := until - self._clock()) > 0:
+        while not self._stopping and 0 < (left := until - self._clock()) <= seconds * 1000:
             self._wake.clear()
             await self._pause(min(POLL, left / 1000))
 

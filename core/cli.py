@@ -68,12 +68,14 @@ class Commands(click.Group):
             sys.exit(1)
 
 
-@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]}, epilog=EPILOG)
+@click.group(
+    cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110}, epilog=EPILOG
+)
 @click.option("--sandbox", is_flag=True, help="Use the data of the last `run --sandbox`.")
 @click.version_option(__version__, message="larkflock %(version)s")
 @click.pass_context
 def main(ctx: click.Context, *, sandbox: bool) -> None:
-    """larkflock: counts, archives and watches Feishu / Lark group chats with plugins."""
+    """larkflock: events of Feishu / Lark group chats, counted by plugins and kept in Bitable."""
     start = Start(environment(), sandbox)
     plugin = ctx.meta.get("plugin")
     ctx.obj = start if plugin is None else ctx.with_resource(Offline(start.settings(), plugin))

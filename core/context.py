@@ -87,7 +87,11 @@ class TableView:
 
     def delete(self, *key: Any) -> None:
         """Delete the row with this key, if there is one."""
-        self.unit.put(self._table, self._checked(key), None)
+        for name, value in zip(self._table.key, self._checked(key), strict=True):
+            column = self._table.by_name[name]
+            if not column.holds(value):
+                self._refuse(column, value)
+        self.unit.put(self._table, key, None)
 
     def _checked(self, key: tuple[Any, ...]) -> tuple[Any, ...]:
         if len(key) != len(self._table.key):
@@ -190,7 +194,7 @@ class Context(Generic[C]):
         """
         if event_type not in self._manifest.publishes:
             raise Undeclared(f"{self.plugin}: type {event_type!r} is not in the manifest; add it to publishes=(…)")
-        if not event_id:
+        if not event_id or not Text("event_id").holds(event_id):
             raise ValueError(f"{self.plugin}: an event of type {event_type!r} needs an event_id")
         self.unit.published.append(Publication(event_type, event_id, orjson.loads(orjson.dumps(event))))
 

@@ -126,11 +126,11 @@ class Journal:
             fresh = 0
             try:
                 outcome = handle.append([submission.record for submission in batch])
-            except StorageError as problem:
-                error = problem
-                if self._problem != str(problem):
-                    logger.error("Nothing is acknowledged: the journal cannot be written. {}", problem)
-                self._problem = str(problem)
+            except Exception as problem:  # Whatever it is, this thread must live: without it nothing is stored.
+                error = problem if isinstance(problem, StorageError) else StorageError(repr(problem))
+                if self._problem != str(error):
+                    logger.error("Nothing is acknowledged: the journal cannot be written. {}", error)
+                self._problem = str(error)
             else:
                 if self._problem:
                     logger.info("The journal can be written again.")

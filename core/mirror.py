@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import sys
 import uuid
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Any, Final
 
 import orjson
@@ -68,6 +69,7 @@ class MirroredTable:
         self.table_id = table_id
         self.last_flush: int | None = None
         self.next_flush = 0
+        self.tried_at = 0
         self.problem = ""
         self.failures = 0
         """Attempts in a row that failed."""
@@ -133,7 +135,19 @@ class MirroredTable:
 
     async def _check(self) -> None:
         if not self._columns:
-            self._columns = check_fields(self.table, self.table_id, await self._remote.fields())
+            fields = await self._remote.fields()
+            self._note_columns({field.name for field in fields})
+            self._columns = check_fields(self.table, self.table_id, fields)
+
+    def _note_columns(self, there: set[str]) -> None:
+        """A column that was not there before is empty in every record: all rows are written again."""
+        note = f"columns of {self._name}"
+        titles = [column.title for column in self.table.mirrored if column.title in there]
+        before = self._store.note(note)
+        if before is not None and not set(titles) <= set(orjson.loads(before)):
+            logger.info("{}: Bitable has new columns, every row is written again", self._name)
+            self._store.touch(self.plugin, self.table)
+        self._store.set_note(note, orjson.dumps(titles).decode())
 
     async def _read_all(self) -> int:
         await self._check()
@@ -176,14 +190,20 @@ class MirroredTable:
             if error.code in bitable.TOKEN_REUSED:
                 await self._reconcile(batch)
                 return
-            if error.code in bitable.REPEATABLE:  # It may have been done: the same token is sent again later.
-                raise
+            if error.code not in BAD_VALUE and error.code != bitable.TOO_MANY_RECORDS:
+                raise  # An attempt before this one may have been done: the next flush looks.
             self._store.end_batch(self.plugin, self.table, batch, None)
             if not await self._split(error, rows, self._write):
                 raise
 
     async def _repeat(self, batch: Batch) -> None:
-        """Create a batch whose answer was lost; a refusal does not say whether it was done, so the table is read."""
+        """Create a batch whose answer was lost, unless it is there: how long a token is known is not promised."""
+        await self._read_all()
+        mine = {rowid for rowid, _ in batch.rows}
+        pending = self._store.pending(self.plugin, self.table, sys.maxsize)
+        if any(row.rowid in mine and row.record for row in pending):
+            self._store.end_batch(self.plugin, self.table, batch, None)
+            return
         try:
             await self._send(batch)
         except ApiError as error:
@@ -197,6 +217,7 @@ class MirroredTable:
             await self._reconcile(batch)
             return
         self._store.end_batch(self.plugin, self.table, batch, records)
+        self._accept(rowid for rowid, _ in batch.rows)
         self.written += len(records)
 
     async def _reconcile(self, batch: Batch) -> None:
@@ -217,6 +238,7 @@ class MirroredTable:
                 raise
             return
         self._store.settle(self.plugin, self.table, updated=[(row.rowid, row.version) for row in rows])
+        self._accept(row.rowid for row in rows)
         self.written += len(rows)
 
     async def _delete(self, rows: Sequence[PendingRow]) -> None:
@@ -242,22 +264,38 @@ class MirroredTable:
             self._per_batch = max(1, min(self._per_batch, len(rows) // 2))
         elif error.code not in BAD_VALUE:
             return False
-        if len(rows) > 1:
+        if error.code == BAD_PERSON and self._hide(row for row in rows if self._nameless(row)):
+            await write(rows)
+        elif len(rows) > 1:
             middle = len(rows) // 2
             await write(rows[:middle])
             await write(rows[middle:])
-        elif rows and error.code == BAD_PERSON and self._hide(rows[0]):
+        elif rows and error.code == BAD_PERSON and self._hide(rows):
             await write(rows)
         elif rows:
             logger.error("{}: row {} cannot be written to Bitable: {}", self._name, self._key(rows[0]), error)
             self._refused[rows[0].rowid] = rows[0].version
         return bool(rows)
 
-    def _hide(self, row: PendingRow) -> bool:
-        """Leave out the person cell of somebody the app may not see; whether there was one to leave out."""
-        people = {row.row[column.of] for column in self._columns if isinstance(column, PersonCell)} - self._invisible
+    def _accept(self, rowids: Iterable[int]) -> None:
+        for rowid in rowids:
+            self._refused.pop(rowid, None)
+
+    def _hide(self, rows: Iterable[PendingRow]) -> bool:
+        """Leave out the person cells of people the app may not see; whether there were any to leave out."""
+        sources = [column.of for column in self._columns if isinstance(column, PersonCell)]
+        people = {row.row[source] for row in rows for source in sources} - self._invisible - {""}
+        if people:
+            logger.warning(
+                "{}: {} people are outside the app's contact range; their cell stays empty", self._name, len(people)
+            )
         self._invisible |= people
         return bool(people)
+
+    def _nameless(self, row: PendingRow) -> bool:
+        """Whether the contact API did not show this person either: the first to suspect when a person is refused."""
+        sources = [column.of for column in self._columns if isinstance(column, PersonCell)]
+        return any(row.row[source] not in self._names for source in sources)
 
     def _key(self, row: PendingRow) -> str:
         return "/".join(str(row.row[name]) for name in self.table.key)
@@ -315,7 +353,7 @@ class Mirror:
         """Flush what waits, table after table, until ``stop``."""
         while not self._stopping.is_set():
             for entry in self.tables:
-                if entry.adopted and self._clock() >= entry.next_flush and entry.waiting:
+                if entry.adopted and self._due(entry) and entry.waiting:
                     await self.flush(entry)
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._stopping.wait(), TICK)
@@ -328,7 +366,7 @@ class Mirror:
         """Take over what the table holds, however long that takes; ``on_problem`` hears why it has to wait."""
         while not await self._tried(entry, entry.adopt):
             on_problem(entry.problem)
-            while self._clock() < entry.next_flush:  # noqa: ASYNC110 — the clock is handed in, it has no event
+            while not self._due(entry):  # noqa: ASYNC110 — the clock is handed in, it has no event
                 await asyncio.sleep(TICK)
 
     async def flush(self, entry: MirroredTable) -> bool:
@@ -342,6 +380,10 @@ class Mirror:
         entry.next_flush = entry.last_flush + int(1000 * self._pace.wait(ledger.left, ledger.seconds_left, calls))
         return True
 
+    def _due(self, entry: MirroredTable) -> bool:
+        """Whether its time has come; a clock that was put back must not make it wait for the old time."""
+        return not entry.tried_at <= self._clock() < entry.next_flush
+
     async def _tried(self, entry: MirroredTable, work: Callable[[], Awaitable[None]]) -> bool:
         """Whether ``work`` succeeded; if not, why and when it may be tried again is noted."""
         async with self._busy:
@@ -353,15 +395,22 @@ class Mirror:
             except (ApiFailure, TableMismatch, StorageError) as error:
                 if entry.problem != str(error):
                     logger.error("{}.{} is not mirrored now: {}", entry.plugin, entry.table.name, error)
-                entry.problem = str(error)
-                entry.next_flush = self._clock() + min(LONGEST_RETRY, RETRY_AFTER * 2 ** min(entry.failures, 6))
-                entry.failures += 1
-                entry.look_again()
-                return False
+                return self._failed(entry, str(error))
+            except Exception as error:  # An answer of a shape nobody foresaw must not end the program.
+                logger.opt(exception=error).error("{}.{} is not mirrored now.", entry.plugin, entry.table.name)
+                return self._failed(entry, f"unexpected {type(error).__name__}: {error}")
             finally:
+                entry.tried_at = self._clock()
                 self._pace.spend(max(0, ledger.used - before))
             entry.problem, entry.failures = "", 0
             return True
+
+    def _failed(self, entry: MirroredTable, problem: str) -> bool:
+        entry.problem = problem
+        entry.next_flush = self._clock() + min(LONGEST_RETRY, RETRY_AFTER * 2 ** min(entry.failures, 6))
+        entry.failures += 1
+        entry.look_again()
+        return False
 
     async def flush_all(self) -> None:
         """Flush every table now, whatever the pace; for the end of the program."""

@@ -50,7 +50,7 @@ class Pace:
     def wait(self, left: int, seconds_left: float, calls: float = 2.0) -> float:
         """Seconds to let pass before the next ``calls`` are made; no longer than the month lasts."""
         if left <= 0:
-            return LONGEST
+            return max(SHORTEST, min(LONGEST, seconds_left))
         lasting = calls * max(seconds_left, 3600.0) / (self.share * left)
         emptiness = 1.0 - self.saved / self.reserve
         return max(SHORTEST, min(lasting * emptiness**2, max(seconds_left, 0.0)))

@@ -211,12 +211,13 @@ def _config(
 ) -> Config | None:
     values: dict[str, Any] = {}
     sources: dict[str, str] = {}
+    variables: dict[str, str] = {}
     for name, field in manifest.config.model_fields.items():
         extra = field.json_schema_extra
         variable = str(extra.get("env", "")) if isinstance(extra, dict) else ""
         if variable and variable in env and name not in section.config:
             values[name] = env[variable]
-            sources[name] = origin(variable)
+            sources[name], variables[name] = origin(variable), variable
     values.update(section.config)
     try:
         return manifest.config.model_validate(values)
@@ -224,7 +225,8 @@ def _config(
         for detail in error.errors(include_url=False, include_input=False):
             name = ".".join(str(part) for part in detail["loc"])
             what = f"{name}: {finding(detail)}" if name else finding(detail)
-            problems.append(Problem(sources.get(name, f"{where} config"), what, advice(detail)))
+            fix = f"correct {variables[name]}" if name in variables else advice(detail)
+            problems.append(Problem(sources.get(name, f"{where} config"), what, fix))
     except Exception as error:  # A plugin's own validators may raise anything.
         what = f"cannot be checked: {type(error).__name__}: {error}"
         problems.append(Problem(f"{where} config", what, "the author has to mend the configuration model"))

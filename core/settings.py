@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from dotenv import dotenv_values
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, StrictBool, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
 from .errors import ConfigurationError, Problem
@@ -94,7 +94,8 @@ class Settings(BaseSettings):
         parts = urlsplit(value)
         secure = parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in LOCAL)
         if not secure or not parts.hostname or value != f"{parts.scheme}://{parts.netloc}" or "@" in parts.netloc:
-            raise ValueError(f"{value!r} is no https origin (plain http only for this machine)")
+            shown = "what is given" if "@" in value else repr(value)
+            raise ValueError(f"{shown} is no https origin (plain http only for this machine)")
         return value
 
     @property
@@ -108,7 +109,7 @@ class PluginSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    enabled: bool = False
+    enabled: StrictBool = False
     tables: dict[str, str] = {}
     """Bitable table IDs by table name; they win over the table's environment setting."""
     config: dict[str, Any] = {}

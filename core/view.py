@@ -67,8 +67,11 @@ class PlainView:
                 f"{status.state}: {status.journal.received:,} events, lag {lag:,}, "
                 f"{self._application.rows_written:,} rows written, {waiting:,} waiting, {status.api.used:,} API calls"
             )
+            speed = rate(status.journal.received)
+            if self._application.stopping:
+                return
             if line != last:
-                logger.info("{} ({:,.0f} events/s)", line, rate(status.journal.received))
+                logger.info("{}{}", line, f" ({speed:,.0f} events/s)" if last else "")
                 last = line
             stats = await self._sandbox.stats() if self._sandbox is not None else {}
             if stats and not over and stats["scenario"]["played"] < stats["scenario"]["total"]:
@@ -115,6 +118,8 @@ class LiveView:
         grid = Grid.grid(padding=(0, 2))
         grid.add_column(style="dim", width=10)
         grid.add_column(ratio=1)
+        if self._sandbox is not None:
+            grid.add_row("sandbox", self._sandbox.environment["FEISHU_BASE_URL"])
         if stats:
             grid.add_row("scenario", self._progress(stats["scenario"]))
         journal = status.journal
@@ -123,6 +128,8 @@ class LiveView:
         grid.add_row("events", events)
         for plugin in status.plugins:
             doing = f"{plugin.handled:,} handled, lag {plugin.lag:,}" if plugin.handled or plugin.lag else ""
+            skipped = sum(plugin.skipped.values())
+            doing += f", {skipped:,} not for it" if skipped else ""
             trouble = f", {plugin.retrying} retried, {plugin.dead} parked" if plugin.retrying or plugin.dead else ""
             grid.add_row("plugin", f"{plugin.name} {plugin.phase}{f': {doing}' if doing else ''}{trouble}")
         for table in status.tables:

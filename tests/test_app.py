@@ -18,7 +18,7 @@ from sandbox_client import until
 
 from core import Config, Context, Event, Manifest, Message, Number, Table, Text
 from core.app import Application, Left, milliseconds, sole_instance
-from core.errors import InstanceLocked, StorageError, Unreachable
+from core.errors import ConfigurationError, InstanceLocked, StorageError, Unreachable
 from core.plugins import Hook, Plugin, load
 from core.settings import PluginSettings, load_settings
 from core.storage import open_engine
@@ -389,8 +389,21 @@ async def test_giving_up_is_an_error_that_says_what_is_left(tmp_path: Path) -> N
     async with quiet() as sandbox:
         sandbox.gateway.refuse(1, 10_000)
         async with running(sandbox, tmp_path, MAX_RETRIES="1") as run:
-            with pytest.raises(Unreachable, match=r"busy.*MAX_RETRIES=1 attempts\. Nothing is left to do\."):
+            with pytest.raises(Unreachable, match=r"busy.*MAX_RETRIES=1 retries\. Nothing is left to do\."):
                 await run.ended
+
+
+async def test_another_apps_data_is_not_mixed_with_this_ones(tmp_path: Path) -> None:
+    async with quiet() as sandbox:
+        async with running(sandbox, tmp_path) as run:
+            await run.handled()
+        env = environment(sandbox, tmp_path, APP_ID="cli_00000000000000ff")
+        other = Application(load_settings(env, needs_credentials=True), load(ACTIVITY, env, Path("plugins.toml")))
+        with pytest.raises(
+            ConfigurationError, match=f"holds the data of app {sandbox.environment()['APP_ID']}"
+        ) as raised:
+            await other.run()
+    assert raised.value.problems[0].fix == "set DATA_DIR to a directory of its own for each app"
 
 
 async def test_a_store_that_cannot_be_prepared_ends_the_program_cleanly(tmp_path: Path) -> None:

@@ -122,6 +122,12 @@ def test_a_plugin_that_is_not_enabled_brings_no_command() -> None:
     assert "No such command 'activity'" in result.output
 
 
+def test_what_is_for_the_sandbox_alone_is_refused_without_it() -> None:
+    result = call("run", "--speed", "3")
+    assert result.exit_code == 2
+    assert "--speed is for the sandbox; add --sandbox" in result.output
+
+
 # check
 
 

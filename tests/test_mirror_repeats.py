@@ -128,10 +128,11 @@ async def test_the_lost_answers_of_updates_and_deletes_do_no_harm(tmp_path: Path
 async def test_a_person_the_app_may_not_see_is_left_out_of_the_cell(tmp_path: Path) -> None:
     async with staged(tmp_path) as stage:
         stranger = "ou_stranger"
-        stage.put(*stage.people, stranger, count=1)
+        stage.put(*stage.people, stranger, "ou_another", count=1)
         assert await stage.flush()
+        assert stage.calls(CREATE) == 2  # Not one row after another: those without a name are suspected first.
         remote = stage.remote()
-        assert len(remote) == 5
+        assert len(remote) == 6
         assert "人员" not in remote[stranger, NOW]
         assert remote[stage.people[0], NOW]["人员"] == [stage.people[0]]
         stage.put(stranger, count=2)

@@ -86,6 +86,25 @@ async def test_a_column_deleted_while_running_is_named_and_recovers(tmp_path: Pa
         assert stage.counts() == {(stage.people[0], NOW): 2}
 
 
+async def test_a_column_that_was_away_is_filled_again_in_every_row(tmp_path: Path) -> None:
+    async with staged(tmp_path) as stage:
+        one, two, three, *_ = stage.people
+        stage.put(one, two, count=7)
+        await stage.flush()
+        table = stage.there
+        table.delete_field(table.by_name["发言次数"].field_id)
+        stage.put(three, count=1)
+        assert not await stage.flush()
+        assert not await stage.flush()
+        await stage.restart()
+        table.add_field({"field_name": "发言次数", "type": 2})
+        assert await stage.flush()
+        assert stage.counts() == {(one, NOW): 7, (two, NOW): 7, (three, NOW): 1}
+        calls = stage.calls()
+        assert await stage.flush()
+        assert stage.calls() == calls
+
+
 async def test_a_missing_optional_column_is_fine(tmp_path: Path) -> None:
     async with staged(tmp_path) as stage:
         table = stage.there

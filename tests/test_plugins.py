@@ -272,7 +272,7 @@ WRONG: dict[str, tuple[dict[str, Any], dict[str, str], str, str, str]] = {
         {"BIRTHDAY_HOUR": "soon"},
         "setting BIRTHDAY_HOUR (.env)",
         "hour: should be a valid integer",
-        "correct hour",
+        "correct BIRTHDAY_HOUR",
     ),
     "a value its own rule refuses": (
         {"config": {"greeting": "a" * 11}},

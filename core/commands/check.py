@@ -5,16 +5,19 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import click
 
-from ..errors import ApiFailure, ConfigurationError, Problem
+from ..errors import ApiError, ApiFailure, ConfigurationError, LarkflockError, Problem
 from .start import Start
 
 if TYPE_CHECKING:
     from ..plugins import Plugin
     from ..settings import Settings
+
+
+WRONG_BASE: Final = (1254003, 1254040)
 
 
 @click.command()
@@ -34,7 +37,9 @@ def check(start: Start, *, online: bool) -> None:
             place = f"Bitable table {table_id}" if table_id and settings.bitable_app_token else "stored locally only"
             hint = "" if table_id else f" ({table.setting} is not set)"
             click.echo(f"  {plugin.name}.{table.name}: {place}{hint}")
-    if not online:
+    if online:
+        click.echo("Logged in; every Bitable table named above has its columns.")
+    else:
         click.echo("Credentials and tables were not tried: `python -m core check --online` does that.")
 
 
@@ -89,11 +94,17 @@ async def _tried(settings: Settings, plugins: Sequence[Plugin]) -> list[Problem]
                                 remote = RemoteTable(api, settings.bitable_app_token, table_id)
                                 check_fields(table, table_id, await remote.fields())
                             except (ApiFailure, TableMismatch) as error:
-                                problems.append(
-                                    Problem(f"plugin {plugin.name}", str(error), f"correct {table.setting}")
-                                )
+                                fix = _remedy(error, table.setting)
+                                problems.append(Problem(f"plugin {plugin.name}", str(error), fix))
             except ApiFailure as error:
                 fix = "check APP_ID, APP_SECRET, FEISHU_BASE_URL and the network"
                 problems.append(Problem(settings.feishu_base_url, str(error), fix))
         store.close()
     return problems
+
+
+def _remedy(error: LarkflockError, setting: str) -> str:
+    if not isinstance(error, ApiFailure):
+        return "change the table in Bitable as it says; its rows follow by themselves"
+    wrong_base = isinstance(error, ApiError) and error.code in WRONG_BASE
+    return f"correct {'BITABLE_APP_TOKEN' if wrong_base else setting}, and give the app edit access to the base"

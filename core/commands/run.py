@@ -34,20 +34,30 @@ SILENCE: Final = 10.0
 @click.option("--seed", default=1, show_default=True, help="The same seed gives the same scenario.")
 @click.option("--until-idle", is_flag=True, help="Stop once everything received is handled and written.")
 @click.option("--plain", is_flag=True, help="Log lines instead of the live view, also on a terminal.")
-@click.pass_obj
-def run(start: Start, *, sandbox: bool, scenario: str, speed: float, seed: int, until_idle: bool, plain: bool) -> None:
+@click.pass_context
+def run(
+    ctx: click.Context, *, sandbox: bool, scenario: str, speed: float, seed: int, until_idle: bool, plain: bool
+) -> None:
     """Connect, and let the enabled plugins work until Ctrl+C.
 
     With --sandbox an offline Feishu is started beside it, in which two months of a group are played (a file of
     messages with --scenario FILE, as fast as they are handled with --speed 0). Its data goes to data/sandbox, which is
     made anew each time; read it with `python -m core --sandbox tables`.
     """
+    start: Start = ctx.obj
+    given = [name for name in ("scenario", "speed", "seed") if _given(ctx, name)]
+    if given and not (sandbox or start.sandbox):
+        raise click.UsageError(f"--{given[0]} is for the sandbox; add --sandbox")
     if sandbox or start.sandbox:
         options = ["--scenario", scenario, "--speed", str(speed), "--seed", str(seed)]
         left = asyncio.run(_try_out(start.env, options, until_idle=until_idle, plain=plain))
     else:
         left = asyncio.run(_go_live(start.env, until_idle=until_idle, plain=plain))
     click.echo(str(left), err=True)
+
+
+def _given(ctx: click.Context, name: str) -> bool:
+    return ctx.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE
 
 
 async def _try_out(env: Mapping[str, str], options: list[str], *, until_idle: bool, plain: bool) -> Left:

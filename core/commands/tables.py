@@ -55,7 +55,7 @@ def show(start: Start, *, table: str, limit: int) -> None:
         numeric = isinstance(column, Number)
         grid.add_column(column.title or column.name, justify="right" if numeric else "left", no_wrap=numeric)
     for row in rows:
-        grid.add_row(*(Cell(_cell(row[column.title or column.name])) for column in columns))
+        grid.add_row(*(Cell(_cell(column, row[column.title or column.name])) for column in columns))
     console = Console()
     (console if console.is_terminal else Console(width=240)).print(grid)
     if len(rows) < total:
@@ -95,9 +95,11 @@ def _telling(table: Table) -> list[Column]:
     return [c for c in table.columns if c.name not in named and not (isinstance(c, PersonCell) and c.of in named)]
 
 
-def _cell(value: Any) -> str:
+def _cell(column: Column, value: Any) -> str:
     """What fits in a column; nothing in it can move the terminal's cursor."""
     text = "" if value is None else str(value)
+    if isinstance(column, Number) and column.places:
+        text = f"{value:.{column.places}f}"
     text = "".join(one if one.isprintable() else " " for one in text)
     return text if len(text) <= 60 else f"{text[:59]}…"
 

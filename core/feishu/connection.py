@@ -148,7 +148,7 @@ class LongConnection:
                 failures = 1 if self._since is not None else failures + 1
                 self._phase, self._since = "waiting", None
                 if self._max_retries is not None and failures > self._max_retries:
-                    self._problem += f"; gave up after MAX_RETRIES={self._max_retries} attempts"
+                    self._problem += f"; gave up after MAX_RETRIES={self._max_retries} retries"
                     logger.error("{}", self._problem)
                     self._on_given_up()
                     return

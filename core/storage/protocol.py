@@ -220,6 +220,9 @@ class StoreHandle(Protocol):
     def forget_records(self, plugin: str, table: Table, records: Sequence[str] | None) -> None:
         """These records (None = all) are gone in Bitable; their rows are to be created again."""
 
+    def touch(self, plugin: str, table: Table) -> None:
+        """Every row that has a record waits to be written again."""
+
     def adopt(self, plugin: str, table: Table, rows: Sequence[tuple[str, Row]]) -> int:
         """Take over (record id, row) found in Bitable: unknown keys become rows, known ones learn their record."""
 

@@ -45,6 +45,8 @@ _servers: dict[Context[Listening], Server] = {}
 @hookimpl
 async def startup(ctx: Context[Listening]) -> None:
     """Listen, in the plugin's own loop. Raises ``NotReady`` where that is not possible now."""
+    if ctx in _servers:  # It listens, only noting that failed.
+        return
     from .server import Server  # aiohttp takes a while to import, and commands only read the manifest
 
     server = Server(ctx.status)

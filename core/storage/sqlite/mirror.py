@@ -83,6 +83,11 @@ class SqliteMirrorSide(SqliteHandle):
             else:
                 database.executemany(f"{reset} WHERE _record = ?", ((record,) for record in records))
 
+    def touch(self, plugin: str, table: Table) -> None:
+        with self.write() as database:
+            name = self.layout(plugin, table).name
+            database.execute(f"UPDATE {name} SET _mirrored = 0 WHERE _record IS NOT NULL")
+
     def adopt(self, plugin: str, table: Table, rows: Sequence[tuple[str, Row]]) -> int:
         layout = self.layout(plugin, table)
         insert = (

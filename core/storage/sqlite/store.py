@@ -49,6 +49,8 @@ CREATE TABLE IF NOT EXISTS note (name TEXT PRIMARY KEY, value TEXT NOT NULL) WIT
 
 
 MOST_PARAMETERS: Final = 500
+LONGEST_DELAY: Final = 86_400_000
+"""ms; what is due later than that was noted by a clock that was wrong."""
 
 
 class SqliteStore(SqliteMirrorSide):
@@ -67,7 +69,8 @@ class SqliteStore(SqliteMirrorSide):
 
     def due(self, plugin: str, now: int, limit: int) -> list[Due]:
         rows = self.read(
-            "SELECT seq, attempts FROM retry WHERE plugin = ? AND due <= ? ORDER BY seq LIMIT ?", (plugin, now, limit)
+            "SELECT seq, attempts FROM retry WHERE plugin = ? AND (due <= ? OR due > ?) ORDER BY seq LIMIT ?",
+            (plugin, now, now + LONGEST_DELAY, limit),
         )
         return [Due(*row) for row in rows]
 
