@@ -25,7 +25,8 @@ from .feishu.ledger import Ledger
 from .feishu.sdk import execute
 from .feishu.transport import Api
 from .journal import Journal
-from .mirror import Mirror, MirroredTable
+from .mirror import Mirror
+from .mirrored import MirroredTable
 from .pace import Pace
 from .people import People
 from .plugins import Plugin

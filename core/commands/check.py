@@ -76,7 +76,7 @@ async def _tried(settings: Settings, plugins: Sequence[Plugin]) -> list[Problem]
     from ..feishu.bitable import RemoteTable
     from ..feishu.ledger import Ledger
     from ..feishu.transport import Api
-    from ..mirror import TableMismatch, check_fields
+    from ..mirrored import TableMismatch, check_fields
     from ..storage import open_engine
 
     problems: list[Problem] = []

@@ -1,0 +1,325 @@
+"""One table of a plugin and its counterpart in Bitable: what is there is taken over, what changed is written.
+
+It reads rows from the store and notes there which record is whose; it never changes what a row says, and it does not
+decide when to write.
+"""
+
+from __future__ import annotations
+
+import sys
+import uuid
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Final
+
+import orjson
+from loguru import logger
+
+from .errors import ApiError, LarkflockError
+from .feishu import bitable, cells
+from .feishu.bitable import RemoteTable
+from .people import People
+from .status import TableStatus
+from .storage.protocol import Batch, PendingRow, StoreHandle
+from .table import VIRTUAL, Column, PersonCell, PersonName, Row, Table
+
+PER_BATCH: Final = 500
+
+BAD_VALUE: Final = frozenset({1254015, 1254130, *range(1254060, 1254075)})
+"""The platform refuses a value of some row of the batch (FEISHU.md §5.7)."""
+BAD_PERSON: Final = 1254066
+
+
+class TableMismatch(LarkflockError):
+    """The Bitable table is not what the plugin declares; the message names the columns and what to do."""
+
+
+def check_fields(table: Table, table_id: str, fields: Sequence[bitable.Field]) -> tuple[Column, ...]:
+    """The columns that can be mirrored. Raises ``TableMismatch`` when a needed one is missing or of another type."""
+    there = {field.name: field.type for field in fields}
+    wrong = []
+    for column in table.mirrored:
+        wanted = " or ".join(cells.type_name(kind) for kind in cells.accepted(column))
+        if column.title not in there:
+            if not column.optional:
+                wrong.append(f"column {column.title} is missing: add it as {wanted}")
+        elif there[column.title] not in cells.accepted(column):
+            kind = cells.type_name(there[column.title])
+            wrong.append(f"column {column.title} is {kind}: change it to {wanted}")
+    if wrong:
+        raise TableMismatch(f"Bitable table {table_id} ({table.setting}): {'; '.join(wrong)}")
+    return tuple(column for column in table.mirrored if column.title in there)
+
+
+class MirroredTable:
+    """One table of one plugin and its counterpart in Bitable."""
+
+    def __init__(
+        self, plugin: str, table: Table, table_id: str, remote: RemoteTable, store: StoreHandle, people: People
+    ) -> None:
+        self.plugin = plugin
+        self.table = table
+        self.table_id = table_id
+        self.last_flush: int | None = None
+        self.next_flush = 0
+        self.tried_at = 0
+        self.problem = ""
+        self.failures = 0
+        """Attempts in a row that failed."""
+        self.adopted = False
+        """Nothing is written before what is there was taken over."""
+        self.written = 0
+        self._remote = remote
+        self._store = store
+        self._people = people
+        self._columns: tuple[Column, ...] = ()
+        self._per_batch = PER_BATCH
+        self._refused: dict[int, int] = {}
+        self._names: dict[str, str] = {}
+        self._invisible: set[str] = set()
+
+    async def adopt(self) -> None:
+        """Take over what the Bitable table holds already, once per table ID: nothing is counted from zero again."""
+        note = f"table of {self.plugin}.{self.table.name}"
+        before = self._store.note(note)
+        if before == self.table_id:
+            self.adopted = True
+            return
+        if before is not None:
+            logger.warning("{} moved from Bitable table {} to {}", self._name, before, self.table_id)
+            self._store.forget_records(self.plugin, self.table, None)
+        taken = await self._read_all()
+        self._store.set_note(note, self.table_id)
+        self.adopted = True
+        if taken:
+            logger.info("{}: took over {} rows that were in Bitable already", self._name, taken)
+
+    async def flush(self) -> None:
+        """Write every row that Bitable does not show as it is. Raises ``ApiFailure`` or ``TableMismatch``."""
+        await self._check()
+        batch = self._store.batch(self.plugin, self.table)
+        if batch is not None:
+            await self._repeat(batch)
+        while True:
+            limit = self._per_batch + len(self._refused)
+            pending = self._store.pending(self.plugin, self.table, limit)
+            rows = [row for row in pending if self._refused.get(row.rowid) != row.version]
+            if not rows:
+                break
+            await self._learn_names(rows)
+            await self._write(rows)
+            if len(pending) < limit:
+                break
+
+    def look_again(self) -> None:
+        """After a failure: perhaps somebody changed the columns."""
+        self._columns = ()
+
+    @property
+    def waiting(self) -> bool:
+        """Whether there is anything to flush."""
+        limit = 1 + len(self._refused)
+        pending = self._store.pending(self.plugin, self.table, limit)
+        return any(self._refused.get(row.rowid) != row.version for row in pending)
+
+    @property
+    def _name(self) -> str:
+        return f"{self.plugin}.{self.table.name}"
+
+    async def _check(self) -> None:
+        if not self._columns:
+            fields = await self._remote.fields()
+            self._note_columns({field.name for field in fields})
+            self._columns = check_fields(self.table, self.table_id, fields)
+
+    def _note_columns(self, there: set[str]) -> None:
+        """A column that was not there before is empty in every record: all rows are written again."""
+        note = f"columns of {self._name}"
+        titles = [column.title for column in self.table.mirrored if column.title in there]
+        before = self._store.note(note)
+        if before is not None and not set(titles) <= set(orjson.loads(before)):
+            logger.info("{}: Bitable has new columns, every row is written again", self._name)
+            self._store.touch(self.plugin, self.table)
+        self._store.set_note(note, orjson.dumps(titles).decode())
+
+    async def _read_all(self) -> int:
+        await self._check()
+        columns = [column for column in self._columns if not isinstance(column, VIRTUAL)]
+        taken = 0
+        async for page in self._remote.records([column.title for column in columns]):
+            rows = []
+            for record, found in page:
+                row: Row = dict(self.table.blank)
+                row.update({column.name: cells.read(column, found.get(column.title)) for column in columns})
+                if all(row[name] not in ("", None) for name in self.table.key):
+                    rows.append((record, row))
+            taken += self._store.adopt(self.plugin, self.table, rows)
+        return taken
+
+    async def _learn_names(self, rows: Sequence[PendingRow]) -> None:
+        sources = {column.of for column in self._columns if isinstance(column, PersonName)}
+        people = [one for one in dict.fromkeys(row.row[source] for row in rows for source in sources) if one]
+        await self._people.learn(people)
+        self._names = self._people.names(people)
+
+    async def _write(self, rows: Sequence[PendingRow]) -> None:
+        new = [row for row in rows if row.record is None and not row.deleted]
+        changed = [row for row in rows if row.record is not None and not row.deleted]
+        gone = [row for row in rows if row.deleted]
+        if new:
+            body = orjson.dumps({"records": [{"fields": self._fields(row)} for row in new]})
+            batch = Batch(str(uuid.uuid4()), body, tuple((row.rowid, row.version) for row in new))
+            self._store.begin_batch(self.plugin, self.table, batch)
+            await self._create(batch, new)
+        if changed:
+            await self._update(changed)
+        for i in range(0, len(gone), bitable.MOST_DELETED):
+            await self._delete(gone[i : i + bitable.MOST_DELETED])
+
+    async def _create(self, batch: Batch, rows: Sequence[PendingRow]) -> None:
+        try:
+            await self._send(batch)
+        except ApiError as error:
+            if error.code in bitable.TOKEN_REUSED:
+                await self._reconcile(batch)
+                return
+            if error.code not in BAD_VALUE and error.code != bitable.TOO_MANY_RECORDS:
+                raise  # An attempt before this one may have been done: the next flush looks.
+            self._store.end_batch(self.plugin, self.table, batch, None)
+            if not await self._split(error, rows, self._write):
+                raise
+
+    async def _repeat(self, batch: Batch) -> None:
+        """Create a batch whose answer was lost, unless it is there: how long a token is known is not promised."""
+        await self._read_all()
+        mine = {rowid for rowid, _ in batch.rows}
+        pending = self._store.pending(self.plugin, self.table, sys.maxsize)
+        if any(row.rowid in mine and row.record for row in pending):
+            self._store.end_batch(self.plugin, self.table, batch, None)
+            return
+        try:
+            await self._send(batch)
+        except ApiError as error:
+            if error.code in bitable.REPEATABLE:
+                raise
+            await self._reconcile(batch)
+
+    async def _send(self, batch: Batch) -> None:
+        records = await self._remote.create(batch.token, batch.body)
+        if len(records) != len(batch.rows):
+            await self._reconcile(batch)
+            return
+        self._store.end_batch(self.plugin, self.table, batch, records)
+        self._accept(rowid for rowid, _ in batch.rows)
+        self.written += len(records)
+
+    async def _reconcile(self, batch: Batch) -> None:
+        await self._read_all()
+        self._store.end_batch(self.plugin, self.table, batch, None)
+
+    async def _update(self, rows: Sequence[PendingRow]) -> None:
+        try:
+            await self._remote.update([(str(row.record), self._fields(row, clear=True)) for row in rows])
+        except ApiError as error:
+            if error.code in bitable.RECORD_MISSING:
+                absent = await self._remote.absent([str(row.record) for row in rows])
+                if absent:
+                    logger.info("{}: {} records were deleted in Bitable and are made again", self._name, len(absent))
+                    self._store.forget_records(self.plugin, self.table, absent)
+                    return
+            if not await self._split(error, rows, self._update):
+                raise
+            return
+        self._store.settle(self.plugin, self.table, updated=[(row.rowid, row.version) for row in rows])
+        self._accept(row.rowid for row in rows)
+        self.written += len(rows)
+
+    async def _delete(self, rows: Sequence[PendingRow]) -> None:
+        there = [str(row.record) for row in rows if row.record is not None]
+        try:
+            if there:
+                await self._remote.delete(there)
+        except ApiError as error:
+            if error.code not in bitable.RECORD_MISSING:
+                raise
+            absent = set(await self._remote.absent(there))
+            still = [record for record in there if record not in absent]
+            if still:
+                await self._remote.delete(still)
+        self._store.settle(self.plugin, self.table, deleted=[row.rowid for row in rows])
+        self.written += len(there)
+
+    async def _split(
+        self, error: ApiError, rows: Sequence[PendingRow], write: Callable[[Sequence[PendingRow]], Any]
+    ) -> bool:
+        """After a refusal of the whole batch: halve it until the row that is to blame stands alone; False = raise."""
+        if error.code == bitable.TOO_MANY_RECORDS:
+            self._per_batch = max(1, min(self._per_batch, len(rows) // 2))
+        elif error.code not in BAD_VALUE:
+            return False
+        if error.code == BAD_PERSON and self._hide(row for row in rows if self._nameless(row)):
+            await write(rows)
+        elif len(rows) > 1:
+            middle = len(rows) // 2
+            await write(rows[:middle])
+            await write(rows[middle:])
+        elif rows and error.code == BAD_PERSON and self._hide(rows):
+            await write(rows)
+        elif rows:
+            logger.error("{}: row {} cannot be written to Bitable: {}", self._name, self._key(rows[0]), error)
+            self._refused[rows[0].rowid] = rows[0].version
+        return bool(rows)
+
+    def _accept(self, rowids: Iterable[int]) -> None:
+        for rowid in rowids:
+            self._refused.pop(rowid, None)
+
+    def _hide(self, rows: Iterable[PendingRow]) -> bool:
+        """Leave out the person cells of people the app may not see; whether there were any to leave out."""
+        sources = [column.of for column in self._columns if isinstance(column, PersonCell)]
+        people = {row.row[source] for row in rows for source in sources} - self._invisible - {""}
+        if people:
+            logger.warning(
+                "{}: {} people are outside the app's contact range; their cell stays empty", self._name, len(people)
+            )
+        self._invisible |= people
+        return bool(people)
+
+    def _nameless(self, row: PendingRow) -> bool:
+        """Whether the contact API does not show this person either: the first to suspect when a person is refused."""
+        if self._people.problem:
+            return False
+        sources = [column.of for column in self._columns if isinstance(column, PersonCell)]
+        return any(row.row[source] not in self._names for source in sources)
+
+    def _key(self, row: PendingRow) -> str:
+        return "/".join(str(row.row[name]) for name in self.table.key)
+
+    def _fields(self, row: PendingRow, *, clear: bool = False) -> dict[str, Any]:
+        """The cells of a row; empty ones only where they have to be cleared."""
+        fields: dict[str, Any] = {}
+        for column in self._columns:
+            if isinstance(column, PersonName):
+                value: Any = self._names.get(row.row[column.of], "")
+            elif isinstance(column, PersonCell):
+                value = "" if row.row[column.of] in self._invisible else row.row[column.of]
+            else:
+                value = row.row[column.name]
+            cell = cells.written(column, value)
+            if cell is not None or (clear and not isinstance(column, VIRTUAL)):
+                fields[column.title] = cell
+        return fields
+
+    def status(self, store: StoreHandle) -> TableStatus:
+        """How it is, counted with the caller's own handle."""
+        waiting, rows = store.count_pending(self.plugin, self.table)
+        refused = f"{len(self._refused)} rows cannot be written, see the log" if self._refused else ""
+        return TableStatus(
+            self.plugin,
+            self.table.name,
+            self.table_id,
+            rows,
+            waiting,
+            self.last_flush,
+            self.next_flush if waiting else None,
+            self.problem or refused,
+        )
