@@ -82,7 +82,7 @@ async def test_it_gives_up_after_max_retries_and_says_so() -> None:
         await until(line.gave_up.is_set)
         await until(lambda: line.connection.status().phase == "stopped")
         status = line.connection.status()
-        assert status.problem.endswith("gave up after MAX_RETRIES=2 attempts")
+        assert status.problem.endswith("gave up after MAX_RETRIES=2 retries")
         assert status.reconnects == 2
 
 
