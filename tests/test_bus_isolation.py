@@ -180,6 +180,22 @@ def test_a_plugin_that_is_not_ready_is_tried_again_after_a_while_and_misses_noth
     assert 1400 <= tries[1] - tries[0] <= tries[2] - tries[0] - 2900
 
 
+@pytest.mark.parametrize(("hears", "idle"), [(False, True), (True, False)])
+def test_a_plugin_that_waits_to_start_holds_up_the_end_only_if_it_hears_events(
+    bench: Bench, hears: bool, idle: bool
+) -> None:
+    async def startup() -> None:
+        raise NotReady("the port is taken")
+
+    async def on_message(message: Message) -> None:
+        raise AssertionError(f"{message.id} came before the start")
+
+    bench.arrive(message("om_1"))
+    consumer = bench.start(plugin(startup=startup, **({"on_message": on_message} if hears else {})))
+    until(lambda: bench.status(consumer).phase == "waiting", "it waits")
+    assert (consumer.idle_at >= 1) is idle
+
+
 def test_a_start_up_that_hangs_is_tried_again(bench: Bench) -> None:
     tries: list[int] = []
 
