@@ -34,6 +34,8 @@ from sandbox.scenario import catalogue  # noqa: E402
 from sandbox.scenario.act import React, Recall, Say, Unreact  # noqa: E402
 
 SEED = 1
+WINDOW = 256
+"""Pushes in flight at the most: enough for group commits of a hundred, little enough to measure more than the queue."""
 DEFAULT = ROOT.parent / "shared" / "data" / "group-chat.jsonl.gz"
 PLUGINS = """
 [plugins.activity]
@@ -59,6 +61,7 @@ def main() -> int:
 
 def _run(file: Path, work: Path) -> int:
     command = [sys.executable, "-m", "sandbox", "--json", "--stdin-eof", "--speed", "0", "--seed", str(SEED)]
+    command += ["--window", str(WINDOW)]
     sandbox = subprocess.Popen(
         [*command, "--scenario", str(file)], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
