@@ -384,9 +384,9 @@ def stop_on_signals(application: Application) -> None:
     def first() -> None:
         application.stop()
         for number in (signal.SIGINT, signal.SIGTERM):
-            with contextlib.suppress(NotImplementedError):
+            with contextlib.suppress(NotImplementedError):  # As below.
                 loop.add_signal_handler(number, second)
 
     for number in (signal.SIGINT, signal.SIGTERM):
-        with contextlib.suppress(NotImplementedError):
+        with contextlib.suppress(NotImplementedError):  # Event loops on Windows have no signal handlers.
             loop.add_signal_handler(number, first)
