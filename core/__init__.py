@@ -6,7 +6,8 @@ from .context import Context
 from .errors import ApiError, ApiFailure, Malformed, NotReady, QuotaExhausted, Retry, Undeclared, Unreachable
 from .events import Event, Mention, Message, Person, Reaction, Read, Recall
 from .hookspecs import hookimpl
-from .manifest import Config, Manifest, env
+from .manifest import Config, Manifest, Schedule, env
+from .platform import Budget
 from .table import Column, Json, Number, PersonCell, PersonName, Row, Table, Text, Timestamp
 
 __version__ = "0.1.0"
@@ -14,6 +15,7 @@ __version__ = "0.1.0"
 __all__ = [
     "ApiError",
     "ApiFailure",
+    "Budget",
     "Column",
     "Config",
     "Context",
@@ -34,6 +36,7 @@ __all__ = [
     "Recall",
     "Retry",
     "Row",
+    "Schedule",
     "Table",
     "Text",
     "Timestamp",

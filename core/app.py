@@ -11,27 +11,29 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from filelock import FileLock, Timeout
 from loguru import logger
 
-from .bus import PluginConsumer
+from .access import Access
+from .bus import PluginConsumer, backoff
 from .errors import ConfigurationError, InstanceLocked, Problem, StorageError, Unreachable
 from .events import envelope
 from .feishu.bitable import RemoteTable
 from .feishu.connection import LongConnection
 from .feishu.ledger import Ledger
-from .feishu.sdk import execute
 from .feishu.transport import Api
+from .groups import Groups
 from .journal import Journal
 from .mirror import Mirror
 from .mirrored import MirroredTable
+from .outbox import Outbox
 from .pace import Pace
 from .people import People
 from .plugins import Plugin
 from .settings import Settings
-from .status import ApiStatus, Status, TableStatus
+from .status import ApiStatus, OutboxStatus, Status, TableStatus
 from .storage import open_engine
 from .storage.protocol import Engine, StoreHandle
 from .table import PersonName, Row, Table
@@ -56,12 +58,14 @@ class Left:
 
     events: dict[str, int]
     rows: int
+    messages: int = 0
 
     def __str__(self) -> str:
-        if not any(self.events.values()) and not self.rows:
+        if not any(self.events.values()) and not self.rows and not self.messages:
             return "Nothing is left to do."
         parts = [f"{count} events for {name}" for name, count in self.events.items() if count]
         parts += [f"{self.rows} rows for Bitable"] if self.rows else []
+        parts += [f"{self.messages} messages to send"] if self.messages else []
         return f"Left for the next start: {', '.join(parts)}."
 
 
@@ -113,6 +117,10 @@ class Application:
             max_retries=settings.max_retries,
             retry_delay=settings.retry_delay,
         )
+        self._api = Api(settings.feishu_base_url, settings.app_id, settings.app_secret.get_secret_value(), self.ledger)
+        self._people = people = People(self._api, self._store, self._name_uses(), clock=clock)
+        self._outbox = Outbox(self._api, self._store, clock=clock, backoff=backoff)
+        access = Access(self._api, self.ledger, people, Groups(self._api, settings.chat_id, clock=clock))
         self.consumers = [
             PluginConsumer(
                 plugin,
@@ -122,12 +130,11 @@ class Application:
                 clock=clock,
                 status=self.status,
                 on_published=self._soon(self._publishing.set),
-                call=self._call_api,
+                on_outgoing=self._soon(self._outbox.wake),
+                platform=access,
             )
             for plugin in self._plugins
         ]
-        self._api = Api(settings.feishu_base_url, settings.app_id, settings.app_secret.get_secret_value(), self.ledger)
-        self._people = people = People(self._api, self._store, self._name_uses(), clock=clock)
         self.mirror = Mirror(
             [self._mirrored(plugin, table, table_id, people) for plugin, table, table_id in self._remote_tables()],
             Pace(settings.api_monthly_quota),
@@ -151,6 +158,7 @@ class Application:
                 tasks = [
                     asyncio.create_task(self.mirror.run()),
                     asyncio.create_task(self._relay()),
+                    asyncio.create_task(self._outbox.run()),
                     asyncio.create_task(self._name_strangers()),
                     *(asyncio.create_task(self._launch(consumer)) for consumer in self.consumers),
                 ]
@@ -177,6 +185,7 @@ class Application:
             stored = {consumer.plugin: consumer for consumer in store.consumers()}
             log = self.journal.status(journal.rejected())
             tables = [*(entry.status(store) for entry in self.mirror.tables), *self._local_tables(store)]
+            outbox = _outbox(store)
         finally:
             store.close()
             journal.close()
@@ -184,8 +193,9 @@ class Application:
         plugins = [consumer.status(stored.get(consumer.plugin.name), log.head) for consumer in self.consumers]
         ledger = self.ledger
         api = ApiStatus(ledger.month, ledger.quota, ledger.used, ledger.by_name)
-        state, reasons = verdict(connection, log, plugins, tables, api)
-        return Status(state, reasons, self._started, self._clock(), connection, log, tuple(plugins), tuple(tables), api)
+        state, reasons = verdict(connection, log, plugins, tables, api, outbox)
+        now = self._clock()
+        return Status(state, reasons, self._started, now, connection, log, tuple(plugins), tuple(tables), api, outbox)
 
     @property
     def stopping(self) -> bool:
@@ -215,16 +225,14 @@ class Application:
 
     @property
     def idle(self) -> bool:
-        """Whether every event in the journal is handled and every row is in Bitable."""
+        """Whether every event in the journal is handled, every row is in Bitable and every message is sent."""
         head = self.journal.head
-        return all(consumer.idle_at >= head for consumer in self.consumers) and not any(
-            entry.waiting for entry in self.mirror.tables
+        return (
+            all(consumer.idle_at >= head for consumer in self.consumers)
+            and not self._store.publications(1)
+            and not self._store.unsent(self._clock(), 1)
+            and not any(entry.waiting for entry in self.mirror.tables)
         )
-
-    async def _call_api(self, request: Any) -> dict[str, Any]:
-        """Execute a plugin's request on the main loop, where the session lives; called on the plugin's own loop."""
-        running = asyncio.run_coroutine_threadsafe(execute(self._api, request), self._loop)
-        return await asyncio.wrap_future(running)
 
     def _give_up(self) -> None:
         self._gave_up = True
@@ -342,8 +350,8 @@ class Application:
 
     async def _end(self, tasks: Sequence[asyncio.Task[None]]) -> None:
         logger.info("Stopping: no new events, finishing what is under way.")
-        mirroring, relaying, *launching = tasks
-        for task in launching:
+        mirroring, relaying, *others = tasks
+        for task in others:
             task.cancel()
         await asyncio.to_thread(self.connection.stop)
         deadline = time.monotonic() + STOP_TIMEOUT
@@ -356,7 +364,8 @@ class Application:
         relaying.cancel()
         try:
             async with asyncio.timeout(LAST_FLUSH_TIMEOUT):
-                await asyncio.gather(mirroring, relaying, *launching, return_exceptions=True)
+                await asyncio.gather(mirroring, relaying, *others, return_exceptions=True)
+                await self._outbox.send_due()
                 await self.mirror.flush_all()
         except TimeoutError:
             logger.warning("The last flush to Bitable took longer than {:.0f} s and was left.", LAST_FLUSH_TIMEOUT)
@@ -368,10 +377,17 @@ class Application:
             head = self.journal.head
             stored = {entry.plugin: entry.cursor for entry in store.consumers()}
             rows = sum(store.count_pending(entry.plugin, entry.table)[0] for entry in self.mirror.tables)
+            messages = _outbox(store).waiting
         finally:
             store.close()
         events = {p.name: max(0, head - stored.get(p.name, 0)) if p.types else 0 for p in self._plugins}
-        return Left(events, rows)
+        return Left(events, rows, messages)
+
+
+def _outbox(store: StoreHandle) -> OutboxStatus:
+    counts = store.outbox()
+    problem = next((f"{one.plugin}: {one.problem}" for one in counts if one.problem), "")
+    return OutboxStatus(sum(one.waiting for one in counts), sum(one.failed for one in counts), problem)
 
 
 def stop_on_signals(application: Application) -> None:

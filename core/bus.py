@@ -20,12 +20,13 @@ from zoneinfo import ZoneInfo
 
 from loguru import logger
 
-from .context import Call, Context, no_api
+from .context import Context
 from .errors import ApiFailure, Malformed, NotReady, Retry, StorageError
 from .events import MESSAGE, REACTION_ADDED, REACTION_REMOVED, READ, RECALL, Event, Message, decode
+from .platform import Platform
 from .plugins import Plugin
 from .status import PluginPhase, PluginStatus, Status
-from .storage.protocol import Commit, Consumer, Engine, Failure, JournalHandle, Stored, StoreHandle
+from .storage.protocol import Commit, Consumer, Engine, Failure, JournalHandle, Stored, StoreHandle, Timer
 from .unit import Unit
 
 BATCH: Final = 1000
@@ -70,7 +71,8 @@ class PluginConsumer:
         clock: Callable[[], int],
         status: Callable[[], Status],
         on_published: Callable[[], None],
-        call: Call = no_api,
+        on_outgoing: Callable[[], None] = lambda: None,
+        platform: Platform | None = None,
         hook_timeout: float = HOOK_TIMEOUT,
         batch_seconds: float = BATCH_SECONDS,
     ) -> None:
@@ -81,7 +83,8 @@ class PluginConsumer:
         self._clock = clock
         self._status = status
         self._on_published = on_published
-        self._call_api = call
+        self._on_outgoing = on_outgoing
+        self._platform = platform
         self._hook_timeout = hook_timeout
         self._batch_seconds = batch_seconds
         self._log = logger.bind(plugin=plugin.name)
@@ -94,6 +97,7 @@ class PluginConsumer:
         self._cursor = 0
         self._attempts = 0
         self._skipped: dict[str, int] = {}
+        self._failing: dict[str, str] = {}
         self._calling_since: float | None = None
         self._call_timeout = hook_timeout
         self._timed_out = False
@@ -149,7 +153,7 @@ class PluginConsumer:
             retrying=stored.retrying if stored else 0,
             attempts=self._attempts,
             dead=stored.dead if stored else 0,
-            problem=self._problem,
+            problem=self._problem or next(iter(tuple(self._failing.values())), ""),
             busy_for=0.0 if since is None else time.monotonic() - since,
         )
 
@@ -193,7 +197,8 @@ class PluginConsumer:
             clock=self._clock,
             status=self._status,
             log=self._log,
-            call=self._call_api,
+            chats=tuple(self._chats),
+            platform=self._platform,
         )
         try:
             self._cursor = store.cursor(self.plugin.name, journal.head())
@@ -254,15 +259,16 @@ class PluginConsumer:
 
     async def _batch(self, context: Context[Any], store: StoreHandle, journal: JournalHandle) -> bool:
         """Handle what is due and what is new; whether there was anything."""
+        rang = await self._ring(context, store)
         if not self.plugin.types:
-            self._idle_at = journal.head()
-            return False
+            self._idle_at = -1 if rang else journal.head()
+            return rang
         now = self._clock()
         due = store.due(self.plugin.name, now, BATCH)
         new, reached = journal.read_after(self._cursor, self.plugin.types, BATCH)
         if not due and not new and reached == self._cursor:
-            self._idle_at = reached
-            return False
+            self._idle_at = -1 if rang else reached
+            return rang
         self._idle_at = -1
         context.begin(self._next_unit)
         self._next_unit = None
@@ -295,6 +301,38 @@ class PluginConsumer:
             else:
                 failures.append(failure)
         self._commit(context, store, reached, handled=handled, settled=settled, failures=failures)
+        self._next_unit = context.unit.committed()
+        return True
+
+    async def _ring(self, context: Context[Any], store: StoreHandle) -> bool:
+        """Call ``on_schedule`` for the timer that is due longest; whether there was one."""
+        now = self._clock()
+        timer = next((one for one in store.timers(self.plugin.name) if one.due is not None and one.due <= now), None)
+        if timer is None:
+            return False
+        self._idle_at = -1
+        context.begin(self._next_unit)
+        self._next_unit = None
+        mark = context.unit.mark()
+        timeout = next((one.timeout for one in self.plugin.manifest.schedules if one.name == timer.name), None)
+        try:
+            if timeout is not None:  # A newer version of the plugin may know the schedule no longer.
+                await self._call("on_schedule", context, timeout, schedule=timer.name)
+        except (Exception, asyncio.CancelledError) as error:
+            context.unit.back_to(mark)
+            self._attempts += 1
+            attempts = timer.attempts + 1
+            delay = error.after if isinstance(error, Retry) and error.after is not None else backoff(attempts)
+            self._failing[timer.name] = f"schedule {timer.name}: {_told(error)}"
+            self._log.warning(
+                "Schedule {} failed (attempt {}), again in {:.0f} s: {}", timer.name, attempts, delay, _told(error)
+            )
+            context.unit.timers.append(Timer(timer.name, now + int(delay * 1000), attempts))
+        else:
+            self._failing.pop(timer.name, None)
+            if all(timer.name != one.name for one in context.unit.timers):
+                context.unit.timers.append(Timer(timer.name, None))
+        self._commit(context, store, self._cursor)
         self._next_unit = context.unit.committed()
         return True
 
@@ -335,8 +373,7 @@ class PluginConsumer:
 
     def _failure(self, seq: int, attempts: int, error: BaseException) -> Failure:
         self._attempts += 1
-        text = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-        text = text.encode(errors="backslashreplace").decode()  # File names, for one, may be no UTF-8.
+        text = _told(error)
         final = isinstance(error, Malformed) or attempts >= MOST_ATTEMPTS
         if final:
             self._log.opt(exception=error).error("Event {} is parked as a dead letter: {}", seq, text)
@@ -369,11 +406,15 @@ class PluginConsumer:
                 published=unit.published,
                 settled=settled,
                 failures=failures,
+                outgoing=unit.outgoing,
+                timers=unit.timers,
             )
         )
         self._cursor = cursor
         if unit.published:
             self._on_published()
+        if unit.outgoing:
+            self._on_outgoing()
 
     async def _call(self, name: str, context: Context[Any], timeout: float, **event: Any) -> None:
         hook = self.plugin.hooks.get(name)
@@ -423,6 +464,11 @@ class PluginConsumer:
     async def _pause(self, seconds: float) -> None:
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._wake.wait(), seconds)
+
+
+def _told(error: BaseException) -> str:
+    text = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    return text.encode(errors="backslashreplace").decode()  # File names, for one, may be no UTF-8.
 
 
 def _read(stored: Stored) -> Event | Malformed:

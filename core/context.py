@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from copy import deepcopy
 from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar
 from zoneinfo import ZoneInfo
 
 import orjson
 
-from .errors import Undeclared, Unreachable
+from .errors import Undeclared
 from .manifest import Config, Manifest
-from .storage.protocol import Publication, StoreHandle
+from .platform import Budget, Platform, Unconnected
+from .storage.protocol import Outgoing, Publication, StoreHandle, Timer
 from .table import Column, Json, Row, Table, Text
 from .unit import Unit
 
@@ -22,16 +23,8 @@ if TYPE_CHECKING:
 
 C = TypeVar("C", bound=Config)
 
-Call = Callable[[Any], Awaitable[dict[str, Any]]]
-"""Executes a request object of the official SDK and answers with its ``data``."""
-
 STATE = Table("state", (Text("name"), Json("value")), key=("name",))
 """Every plugin has one: small facts by name, see ``Context.state``."""
-
-
-async def no_api(request: Any) -> dict[str, Any]:
-    """What calls the platform where there is none."""
-    raise Unreachable(f"{type(request).__name__}: this program has no connection to the platform")
 
 
 class TableView:
@@ -151,7 +144,8 @@ class Context(Generic[C]):
         clock: Callable[[], int],
         status: Callable[[], Status],
         log: Logger,
-        call: Call = no_api,
+        chats: Sequence[str] = (),
+        platform: Platform | None = None,
     ) -> None:
         self.plugin = manifest.name
         self.config = config
@@ -159,11 +153,13 @@ class Context(Generic[C]):
         """The operator's time zone (``TIMEZONE``)."""
         self.log = log
         """A loguru logger that carries the plugin's name."""
+        self.chats = tuple(chats)
+        """The groups in ``CHAT_ID``; empty = every group the bot is in."""
         self._manifest = manifest
         self._store = store
         self._clock = clock
         self._status = status
-        self._call = call
+        self._platform = platform or Unconnected()
         self.unit = Unit(self.plugin, store)
         self._views = {STATE: TableView(self.plugin, STATE, self.unit, store)}
         self.state = State(self._views[STATE])
@@ -204,7 +200,50 @@ class Context(Generic[C]):
         The call is pooled, paced, retried and counted against the month's quota. Raises ``ApiError`` when the platform
         refuses, ``Unreachable``, ``QuotaExhausted``.
         """
-        return await self._call(request)
+        return await self._platform.call(request)
+
+    async def groups(self) -> tuple[str, ...]:
+        """The watched groups: ``CHAT_ID``, or every group the bot is in (asked for once an hour).
+
+        Raises ``ApiFailure`` when the platform does not say.
+        """
+        return await self._platform.groups()
+
+    async def names(self, open_ids: Sequence[str]) -> dict[str, str]:
+        """The names that can be known, by open_id; kept for 24 h, looked up 50 a call."""
+        return await self._platform.names(open_ids)
+
+    def budget(self) -> Budget:
+        """The month's API calls now; cheap."""
+        return self._platform.budget()
+
+    def send(self, chat_id: str, msg_type: str, content: Mapping[str, Any], *, key: str, reply_to: str = "") -> None:
+        """Send a message once what the hook wrote is stored; ``key`` makes it single among this plugin's messages.
+
+        With ``reply_to`` it answers that message. It is tried again until the platform takes or refuses it. Raises
+        ``TypeError`` for what JSON cannot hold.
+        """
+        if not key or not (chat_id or reply_to):
+            raise ValueError(f"{self.plugin}: a message needs a key, and a chat_id or a message to reply to")
+        self.unit.outgoing.append(Outgoing(key, chat_id, reply_to, msg_type, orjson.dumps(content)))
+
+    def schedule(self, name: str, *, at: int) -> None:
+        """Have ``on_schedule`` called at ``at`` (ms UTC), also after a restart; it replaces the time set before."""
+        self._declared(name)
+        self.unit.timers.append(Timer(name, at))
+
+    def armed(self, name: str) -> int | None:
+        """When ``on_schedule`` will be called for this schedule (ms UTC), or None."""
+        self._declared(name)
+        armed = {timer.name: timer.due for timer in (*self._store.timers(self.plugin), *self.unit.timers)}
+        return armed.get(name)
+
+    def _declared(self, schedule: str) -> None:
+        if all(schedule != one.name for one in self._manifest.schedules):
+            raise Undeclared(
+                f"{self.plugin}: schedule {schedule!r} is not in the manifest; "
+                f"add Schedule({schedule!r}) to schedules=(…)"
+            )
 
     def status(self) -> Status:
         """What the program knows about itself right now."""

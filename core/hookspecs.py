@@ -50,5 +50,10 @@ async def on_event(event: Event, ctx: Context[Any]) -> None:
 
 
 @hookspec
+async def on_schedule(schedule: str, ctx: Context[Any]) -> None:
+    """The time has come that ``ctx.schedule`` named; ``schedule`` is the name that the manifest lists."""
+
+
+@hookspec
 async def shutdown(ctx: Context[Any]) -> None:
     """Called once after the last event, at most 10 s; what it writes is stored."""

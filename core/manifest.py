@@ -28,6 +28,15 @@ def env(name: str, default: Any, **constraints: Any) -> Any:
     return Field(default, json_schema_extra={"env": name}, **constraints)
 
 
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """A timer that the plugin may arm with ``ctx.schedule(name, at=…)``."""
+
+    name: str
+    timeout: float = 30.0
+    """Seconds one call of ``on_schedule`` may take; the plugin's events wait meanwhile."""
+
+
 @dataclass(frozen=True)
 class Manifest:
     """A plugin's front page. What it does not name, the plugin cannot use (``Undeclared``)."""
@@ -43,6 +52,8 @@ class Manifest:
     """Event types for ``on_event``; those of the typed hooks need not be listed."""
     publishes: tuple[str, ...] = ()
     """Event types the plugin makes itself, named ``<plugin>.…``."""
+    schedules: tuple[Schedule, ...] = ()
+    """The timers of ``on_schedule``."""
     commands: str = ""
     """``module:attribute`` of a click group that becomes ``python -m core <name> …``; imported only when called."""
 
@@ -57,3 +68,6 @@ class Manifest:
         names = [table.name for table in self.tables]
         if len(set(names)) != len(names) or "state" in names:
             raise ValueError(f"plugin {self.name!r}: table names are different from each other and from 'state'")
+        wrong = [schedule for schedule in self.schedules if not NAME.match(schedule.name) or schedule.timeout <= 0]
+        if wrong or len({schedule.name for schedule in self.schedules}) != len(self.schedules):
+            raise ValueError(f"plugin {self.name!r}: schedules have different lower-case names and a positive timeout")

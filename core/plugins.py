@@ -203,6 +203,9 @@ def _hooks(manifest: Manifest, module: ModuleType, where: str, problems: list[Pr
     if ("on_event" in hooks) != bool(manifest.events):
         fix = "the author has to give both: the hook on_event and events=(…) in the manifest"
         problems.append(Problem(where, "on_event and the manifest's events do not belong together", fix))
+    if ("on_schedule" in hooks) != bool(manifest.schedules):
+        fix = "the author has to give both: the hook on_schedule and schedules=(…) in the manifest"
+        problems.append(Problem(where, "on_schedule and the manifest's schedules do not belong together", fix))
     return hooks
 
 

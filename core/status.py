@@ -95,6 +95,17 @@ class ApiStatus:
 
 
 @dataclass(frozen=True, slots=True)
+class OutboxStatus:
+    """Messages that plugins want sent."""
+
+    waiting: int = 0
+    failed: int = 0
+    """Given up, since ever."""
+    problem: str = ""
+    """Why the last one of them could not be sent."""
+
+
+@dataclass(frozen=True, slots=True)
 class Status:
     """Everything at once, with the verdict and its reasons."""
 
@@ -107,3 +118,4 @@ class Status:
     plugins: tuple[PluginStatus, ...]
     tables: tuple[TableStatus, ...]
     api: ApiStatus
+    outbox: OutboxStatus = OutboxStatus()

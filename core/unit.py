@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-from .storage.protocol import Key, Publication, StoreHandle
+from .storage.protocol import Key, Outgoing, Publication, StoreHandle, Timer
 from .table import Row, Table
 
 _ABSENT: Any = object()
@@ -27,6 +27,9 @@ class Unit:
         self._undo: list[tuple[Table, Key, Row | None]] = []
         self.rows: dict[Table, dict[Key, Row | None]] = {}
         self.published: list[Publication] = []
+        self.outgoing: list[Outgoing] = []
+        self.timers: list[Timer] = []
+        """Of the same name the last one counts."""
 
     def get(self, table: Table, key: Key) -> Row | None:
         """The row as it will be; do not change it in place."""
@@ -75,17 +78,22 @@ class Unit:
         self._undo.append((table, key, rows.get(key, _ABSENT)))
         rows[key] = row
 
-    def mark(self) -> tuple[int, int]:
+    def mark(self) -> tuple[int, ...]:
         """Where we are, for ``back_to``."""
-        return len(self._undo), len(self.published)
+        return len(self._undo), *map(len, self._lists)
 
-    def back_to(self, mark: tuple[int, int]) -> None:
+    def back_to(self, mark: tuple[int, ...]) -> None:
         """Forget everything collected since ``mark``."""
-        undo, published = mark
+        undo, *lengths = mark
         while len(self._undo) > undo:
             table, key, row = self._undo.pop()
             if row is _ABSENT:
                 del self.rows[table][key]
             else:
                 self.rows[table][key] = row
-        del self.published[published:]
+        for collected, length in zip(self._lists, lengths, strict=True):
+            del collected[length:]
+
+    @property
+    def _lists(self) -> tuple[list[Any], ...]:
+        return self.published, self.outgoing, self.timers

@@ -21,6 +21,8 @@ LIKES = Table(
     key=("message", "who"),
     indexes=(("message",), ("at",)),
 )
+START = (0, 0, 0, 0)
+"""The mark of a unit in which nothing is collected."""
 FACTS = Table("facts", (Text("id"), Number("n")), key=("id",), by_message=True)
 
 
@@ -126,7 +128,7 @@ def test_back_to_a_mark_takes_back_rows_and_publications(unit: Unit) -> None:
     assert unit.find(LIKES, {"message": "m1"}) == [like("m1", "a", 2), like("m1", "c", at=5)]
     assert [one.event_id for one in unit.published] == ["1"]
     assert unit.rows[LIKES] == {("m1", "a"): like("m1", "a", 2)}
-    unit.back_to((0, 0))
+    unit.back_to(START)
     assert not any(unit.rows.values())
     assert unit.published == []
 
@@ -161,7 +163,7 @@ def test_the_unit_after_a_commit_remembers_rows_as_they_are_stored(unit: Unit, s
     assert following.get(LIKES, ("m1", "c")) is None
     assert following.get(LIKES, ("absent", "a")) is None
     assert store.asked == []
-    assert (following.rows, following.published, following.mark()) == ({}, [], (0, 0))
+    assert (following.rows, following.published, following.mark()) == ({}, [], START)
 
 
 def test_a_table_too_large_to_remember_is_read_again(store: Any) -> None:
@@ -188,7 +190,7 @@ def test_a_unit_reads_like_a_plain_dictionary(tmp_path_factory: pytest.TempPathF
     store = open_engine(tmp_path_factory.mktemp("unit")).store()
     store.prepare("p", (LIKES,))
     store.cursor("p", 0)
-    unit, model, kept, mark = Unit("p", store), dict[Any, Row](), dict[Any, Row](), (0, 0)
+    unit, model, kept, mark = Unit("p", store), dict[Any, Row](), dict[Any, Row](), START
     for kind, message, who, count in steps:
         key = (message, who)
         match kind:
@@ -205,7 +207,7 @@ def test_a_unit_reads_like_a_plain_dictionary(tmp_path_factory: pytest.TempPathF
                 model = dict(kept)
             case _:
                 commit(store, unit)
-                unit, mark, kept = unit.committed(), (0, 0), dict(model)
+                unit, mark, kept = unit.committed(), START, dict(model)
         for one in ("a", "b"):
             assert unit.find(LIKES, {"message": one}) == [model[key] for key in sorted(model) if key[0] == one]
             assert [unit.get(LIKES, (one, who)) for who in "xyz"] == [model.get((one, who)) for who in "xyz"]

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from core.status import ApiStatus, ConnectionStatus, JournalStatus, PluginStatus, TableStatus
+from core.status import ApiStatus, ConnectionStatus, JournalStatus, OutboxStatus, PluginStatus, TableStatus
 from core.verdict import LONG_CALL, verdict
 
 CONNECTED = ConnectionStatus(phase="connected", connected_since=1, last_frame=1)
@@ -26,8 +26,9 @@ def told(
     plugins: tuple[PluginStatus, ...] = (),
     tables: tuple[TableStatus, ...] = (),
     api: ApiStatus | None = None,
+    outbox: OutboxStatus | None = None,
 ) -> tuple[str, tuple[str, ...]]:
-    return verdict(connection, journal or JournalStatus(), plugins, tables, api or ApiStatus())
+    return verdict(connection, journal or JournalStatus(), plugins, tables, api or ApiStatus(), outbox or OutboxStatus())
 
 
 def test_healthy_is_when_everything_works() -> None:
@@ -101,3 +102,9 @@ def test_every_reason_is_told() -> None:
         ApiStatus("2026-11", 5, 6),
     )
     assert (state, len(reasons)) == ("unhealthy", 7)
+
+
+def test_degraded_is_when_a_message_cannot_be_sent() -> None:
+    assert told(outbox=OutboxStatus(waiting=3, failed=4)) == ("healthy", ())
+    reason = "1 messages wait and 2 were given up; the last: pin: 230002 not in the group"
+    assert told(outbox=OutboxStatus(1, 2, "pin: 230002 not in the group")) == ("degraded", (reason,))

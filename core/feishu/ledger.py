@@ -8,6 +8,7 @@ from typing import Protocol
 from zoneinfo import ZoneInfo
 
 from ..errors import QuotaExhausted
+from ..platform import Budget
 
 
 class CallStore(Protocol):
@@ -67,7 +68,15 @@ class Ledger:
         )
         return (ahead - now).total_seconds()
 
+    def budget(self) -> Budget:
+        """The month's calls as of now; readable from any thread."""
+        used = self.used if self.month == self._month_now() else 0
+        return Budget(self.quota, used, self.seconds_left)
+
+    def _month_now(self) -> str:
+        return datetime.fromtimestamp(self._clock() / 1000, self._timezone).strftime("%Y-%m")
+
     def _turn_month(self) -> None:
-        month = datetime.fromtimestamp(self._clock() / 1000, self._timezone).strftime("%Y-%m")
+        month = self._month_now()
         if month != self.month:
             self.month, self._calls = month, dict(self._store.calls(month))

@@ -75,6 +75,45 @@ class Publication:
     event: Mapping[str, Any]
 
 
+class Timer(NamedTuple):
+    """One schedule of a plugin: ``on_schedule`` is called at ``due`` (ms); None takes it away."""
+
+    name: str
+    due: int | None
+    attempts: int = 0
+    """Calls in a row that failed."""
+
+
+class Outgoing(NamedTuple):
+    """A message to send; ``key`` makes it single among those of its plugin."""
+
+    key: str
+    chat_id: str
+    reply_to: str
+    msg_type: str
+    content: bytes
+    """JSON."""
+
+
+class Unsent(NamedTuple):
+    """A message in the outbox that was not sent yet."""
+
+    id: int
+    plugin: str
+    message: Outgoing
+    attempts: int
+
+
+class OutboxCount(NamedTuple):
+    """What the outbox holds of one plugin."""
+
+    plugin: str
+    waiting: int
+    failed: int
+    problem: str
+    """Why the last one failed, or empty."""
+
+
 @dataclass(slots=True)
 class Commit:
     """Everything one batch of one plugin changes; it is stored whole or not at all."""
@@ -91,6 +130,8 @@ class Commit:
     settled: Sequence[int] = ()
     """Events that had failed before and are done now."""
     failures: Sequence[Failure] = ()
+    outgoing: Sequence[Outgoing] = ()
+    timers: Sequence[Timer] = ()
 
 
 class Dead(NamedTuple):
@@ -169,7 +210,10 @@ class StoreHandle(Protocol):
         """Failed events whose time has come."""
 
     def next_due(self, plugin: str) -> int | None:
-        """When the next failed event is to be tried (ms), or None."""
+        """When the next failed event is to be tried or the next timer is due (ms), or None."""
+
+    def timers(self, plugin: str) -> list[Timer]:
+        """The timers that are armed, earliest first."""
 
     def get(self, plugin: str, table: Table, key: Key) -> Row | None: ...
 
@@ -197,6 +241,20 @@ class StoreHandle(Protocol):
 
     def relayed(self, ids: Sequence[int]) -> None:
         """These publications are in the journal now."""
+
+    def unsent(self, now: int, limit: int) -> list[Unsent]:
+        """Messages whose time to be sent has come, oldest first; of one chat only the oldest waiting one."""
+
+    def sent(self, message: int, message_id: str, now: int) -> None:
+        """The message is in its chat."""
+
+    def unsendable(self, message: int, error: str, attempts: int, due: int | None, now: int) -> None:
+        """The message could not be sent: again at ``due``, never when that is None."""
+
+    def outbox(self) -> list[OutboxCount]: ...
+
+    def forget_sent(self, before: int) -> None:
+        """Forget messages that were sent before ``before`` (ms)."""
 
     def pending(self, plugin: str, table: Table, limit: int) -> list[PendingRow]:
         """Rows that Bitable does not show as they are."""

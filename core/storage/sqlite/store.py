@@ -13,10 +13,11 @@ import orjson
 
 from ...errors import Fenced, StorageError
 from ...table import Row, Table
-from ..protocol import Commit, Consumer, Dead, Due, Failure, Key, Publication
+from ..protocol import Commit, Consumer, Dead, Due, Failure, Key, Publication, Timer
 from .handle import insert_rows
 from .layout import quoted
 from .mirror import SqliteMirrorSide
+from .outbox import SqliteOutboxSide, put_in_outbox
 
 SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS consumer (
@@ -34,6 +35,21 @@ CREATE TABLE IF NOT EXISTS published (
   id INTEGER PRIMARY KEY AUTOINCREMENT,
   plugin TEXT NOT NULL, type TEXT NOT NULL, event_id TEXT NOT NULL, event BLOB NOT NULL
 );
+CREATE TABLE IF NOT EXISTS timer (
+  plugin TEXT NOT NULL, name TEXT NOT NULL, due INTEGER NOT NULL, attempts INTEGER NOT NULL,
+  PRIMARY KEY (plugin, name)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS outbox (
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  plugin TEXT NOT NULL, key TEXT NOT NULL,
+  chat_id TEXT NOT NULL, reply_to TEXT NOT NULL, msg_type TEXT NOT NULL, content BLOB NOT NULL,
+  due INTEGER,               -- when to try next, ms; none once it is sent or given up
+  attempts INTEGER NOT NULL DEFAULT 0,
+  done INTEGER,              -- when it was sent or given up
+  message_id TEXT NOT NULL DEFAULT '', error TEXT NOT NULL DEFAULT '',
+  UNIQUE (plugin, key)
+);
+CREATE INDEX IF NOT EXISTS unsent ON outbox(due) WHERE due IS NOT NULL;
 CREATE TABLE IF NOT EXISTS person (
   open_id TEXT PRIMARY KEY, name TEXT NOT NULL, fetched INTEGER NOT NULL
 ) WITHOUT ROWID;
@@ -53,7 +69,7 @@ LONGEST_DELAY: Final = 86_400_000
 """ms; what is due later than that was noted by a clock that was wrong."""
 
 
-class SqliteStore(SqliteMirrorSide):
+class SqliteStore(SqliteMirrorSide, SqliteOutboxSide):
     """One thread's handle on ``store.db``."""
 
     def prepare(self, plugin: str, tables: Sequence[Table]) -> None:
@@ -75,8 +91,16 @@ class SqliteStore(SqliteMirrorSide):
         return [Due(*row) for row in rows]
 
     def next_due(self, plugin: str) -> int | None:
-        ((due,),) = self.read("SELECT min(due) FROM retry WHERE plugin = ?", (plugin,))
+        ((due,),) = self.read(
+            "SELECT min(due) FROM"
+            " (SELECT due FROM retry WHERE plugin = ? UNION ALL SELECT due FROM timer WHERE plugin = ?)",
+            (plugin, plugin),
+        )
         return None if due is None else int(due)
+
+    def timers(self, plugin: str) -> list[Timer]:
+        rows = self.read("SELECT name, due, attempts FROM timer WHERE plugin = ? ORDER BY due, name", (plugin,))
+        return [Timer(*row) for row in rows]
 
     def get(self, plugin: str, table: Table, key: Key) -> Row | None:
         layout = self.layout(plugin, table)
@@ -129,6 +153,11 @@ class SqliteStore(SqliteMirrorSide):
             )
             for failure in commit.failures:
                 _keep(database, commit.plugin, commit.now, failure)
+            for timer in commit.timers:
+                database.execute("DELETE FROM timer WHERE plugin = ? AND name = ?", (commit.plugin, timer.name))
+                if timer.due is not None:
+                    database.execute("INSERT INTO timer VALUES (?,?,?,?)", (commit.plugin, *timer))
+            put_in_outbox(database, commit.plugin, commit.outgoing, commit.now)
 
     def consumers(self) -> list[Consumer]:
         rows = self.read(
