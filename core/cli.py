@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
@@ -14,9 +14,9 @@ from .commands.run import run
 from .commands.start import Start
 from .commands.tables import tables
 from .errors import ConfigurationError, InstanceLocked, LarkflockError
-from .offline import Offline
-from .plugins import Plugin, command_of, load
-from .settings import environment, load_plugins_file, load_settings
+
+if TYPE_CHECKING:
+    from .plugins import Plugin
 
 EXIT_CONFIGURATION: Final = 2
 EXIT_LOCKED: Final = 3
@@ -46,6 +46,8 @@ class Commands(click.Group):
         if command is None:
             plugin = _enabled(cmd_name)
             if plugin is not None and plugin.manifest.commands:
+                from .plugins import command_of
+
                 ctx.meta["plugin"] = plugin
                 command = command_of(plugin)
         return command
@@ -76,9 +78,16 @@ class Commands(click.Group):
 @click.pass_context
 def main(ctx: click.Context, *, sandbox: bool) -> None:
     """larkflock: events of Feishu / Lark group chats, counted by plugins and kept in Bitable."""
+    from .settings import environment
+
     start = Start(environment(), sandbox)
     plugin = ctx.meta.get("plugin")
-    ctx.obj = start if plugin is None else ctx.with_resource(Offline(start.settings(), plugin))
+    if plugin is None:
+        ctx.obj = start
+    else:
+        from .offline import Offline
+
+        ctx.obj = ctx.with_resource(Offline(start.settings(), plugin))
 
 
 main.add_command(run)
@@ -88,6 +97,9 @@ main.add_command(tables)
 
 
 def _enabled(name: str) -> Plugin | None:
+    from .plugins import load
+    from .settings import environment, load_plugins_file, load_settings
+
     env = environment()
     file = load_settings(env, needs_credentials=False).plugins_file
     section = load_plugins_file(file).get(name)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -27,6 +26,8 @@ def check(start: Start, *, online: bool) -> None:
     """Is everything set up right? Lists every problem at once."""
     settings, plugins = checked(start.env, needs_credentials=True)
     if online:
+        import asyncio
+
         problems = asyncio.run(_tried(settings, plugins))
         if problems:
             raise ConfigurationError(problems)

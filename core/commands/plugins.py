@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
 import click
 
 from ..errors import ConfigurationError
 from .start import Start
+
+if TYPE_CHECKING:
+    from ..manifest import Manifest
 
 
 @click.command()
@@ -15,37 +21,41 @@ def plugins(start: Start) -> None:
 
     Plugins that are not enabled are named but not imported, so what they declare is not known here.
     """
-    from rich.console import Console
-    from rich.markup import escape
-    from rich.table import Table as Grid
-
     from ..plugins import available, load_one
     from ..settings import load_plugins_file
 
     sections = load_plugins_file(start.settings().plugins_file)
-    grid = Grid(box=None, pad_edge=False, padding=(0, 2, 1, 0))
-    for title in ("plugin", "state", "from", "declares"):
-        grid.add_column(title, overflow="fold")
     there = available()
+    missing = sections.keys() - there.keys()
+    width = max(map(len, [*there, *missing]), default=0)
     for name, origin in there.items():
         enabled = name in sections and sections[name].enabled
-        declares = "enable it in plugins.toml to see"
-        if enabled:
-            try:
-                manifest = load_one(origin)
-            except ConfigurationError as error:
-                declares = f"[red]{escape(error.problems[0].what)}[/]"
-            else:
-                parts = [escape(manifest.summary)]
-                for table in manifest.tables:
-                    place = f"mirrored to {table.setting}" if table.setting else "private"
-                    parts.append(f"table {table.name}: {place}")
-                if manifest.permissions:
-                    parts.append(f"scopes: {', '.join(manifest.permissions)}")
-                if manifest.commands:
-                    parts.append(f"commands: python -m core {name} --help")
-                declares = "\n".join(parts)
-        grid.add_row(name, "[green]enabled[/]" if enabled else "[dim]off[/]", origin.source, declares)
-    for name in sections.keys() - there.keys():
-        grid.add_row(name, "[red]missing[/]", "—", "named in plugins.toml, but not installed")
-    Console().print(grid)
+        state = click.style("enabled", fg="green") if enabled else click.style("off    ", dim=True)
+        click.echo(f"{click.style(name.ljust(width), bold=True)}  {state}  {origin.source}")
+        if not enabled:
+            click.echo("    enable it in plugins.toml to see what it declares")
+            continue
+        try:
+            lines = list(_declared(load_one(origin)))
+        except ConfigurationError as error:
+            lines = [click.style(error.problems[0].what, fg="red")]
+        for line in lines:
+            click.echo(f"    {line}")
+    for name in sorted(missing):
+        state = click.style("missing", fg="red")
+        click.echo(f"{click.style(name.ljust(width), bold=True)}  {state}  named in plugins.toml, but not installed")
+
+
+def _declared(manifest: Manifest) -> Iterator[str]:
+    yield manifest.summary
+    for table in manifest.tables:
+        place = f"mirrored to the Bitable table in {table.setting}" if table.setting else "private"
+        yield f"table {table.name}: {place}"
+    if manifest.permissions:
+        yield f"scopes: {', '.join(manifest.permissions)}"
+    if manifest.schedules:
+        yield f"schedules: {', '.join(schedule.name for schedule in manifest.schedules)}"
+    if manifest.publishes:
+        yield f"publishes: {', '.join(manifest.publishes)}"
+    if manifest.commands:
+        yield f"commands: python -m core {manifest.name} --help"

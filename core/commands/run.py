@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import sys
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
@@ -44,6 +43,8 @@ def run(
     messages with --scenario FILE, as fast as they are handled with --speed 0). Its data goes to data/sandbox, which is
     made anew each time; read it with `python -m core --sandbox tables`.
     """
+    import asyncio
+
     start: Start = ctx.obj
     given = [name for name in ("scenario", "speed", "seed") if _given(ctx, name)]
     if given and not (sandbox or start.sandbox):
@@ -87,6 +88,8 @@ async def _go_live(env: Mapping[str, str], *, until_idle: bool, plain: bool) -> 
 
 
 async def _work(env: Mapping[str, str], sandbox: SandboxProcess | None, *, until_idle: bool, plain: bool) -> Left:
+    import asyncio
+
     from ..app import Application, stop_on_signals
     from ..logs import set_up
     from ..view import LiveView, PlainView
@@ -110,6 +113,8 @@ async def _work(env: Mapping[str, str], sandbox: SandboxProcess | None, *, until
 
 
 async def _stop_when_idle(application: Application, sandbox: SandboxProcess | None) -> None:
+    import asyncio
+
     quiet = 0.0
     while quiet < QUIET:
         await asyncio.sleep(0.25)

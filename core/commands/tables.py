@@ -26,12 +26,13 @@ FORMULA: Final = (*"=+-@", *"＝＋－＠", "\t", "\r", "\n")
 def tables(ctx: click.Context) -> None:
     """What is stored locally: without a subcommand, every table and its number of rows."""
     if ctx.invoked_subcommand is None:
-        for offline, table in _all(ctx.obj):
+        for offline in _all(ctx.obj):
             with offline:
-                waiting, rows = offline.count(table) if table.setting else (0, sum(1 for _ in offline.rows(table)))
-            mirrored = f", {waiting} waiting for Bitable" if offline.plugin.table_ids.get(table) else ""
-            place = "" if table.setting else ", private"
-            click.echo(f"{offline.plugin.name}.{table.name}: {rows} rows{mirrored}{place}")
+                for table in offline.plugin.manifest.tables:
+                    waiting, rows = offline.count(table)
+                    mirrored = f", {waiting} waiting for Bitable" if offline.plugin.table_ids.get(table) else ""
+                    place = "" if table.setting else ", private"
+                    click.echo(f"{offline.plugin.name}.{table.name}: {rows} rows{mirrored}{place}")
 
 
 @tables.command()
@@ -47,7 +48,7 @@ def show(start: Start, *, table: str, limit: int) -> None:
     offline, found = _one(start, table)
     with offline:
         names = offline.names()
-        total = offline.count(found)[1] if found.setting else sum(1 for _ in offline.rows(found))
+        _, total = offline.count(found)
         rows = [offline.shown(found, row, names) for row in offline.top(found, limit or total)]
     grid = Grid(title=f"{offline.plugin.name}.{found.name}", title_justify="left")
     columns = _telling(found)
@@ -120,19 +121,22 @@ def _plain(value: Any) -> Any:
     return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA) else value
 
 
-def _all(start: Start) -> Iterator[tuple[Offline, Table]]:
+def _all(start: Start) -> Iterator[Offline]:
     from ..offline import Offline
     from ..plugins import load
     from ..settings import load_plugins_file
 
     settings = start.settings()
     for plugin in load(load_plugins_file(settings.plugins_file), start.env, settings.plugins_file):
-        for table in plugin.manifest.tables:
-            yield Offline(settings, plugin), table
+        yield Offline(settings, plugin)
 
 
 def _one(start: Start, name: str) -> tuple[Offline, Table]:
-    found = {f"{offline.plugin.name}.{table.name}": (offline, table) for offline, table in _all(start)}
+    found = {
+        f"{offline.plugin.name}.{table.name}": (offline, table)
+        for offline in _all(start)
+        for table in offline.plugin.manifest.tables
+    }
     matches = [full for full in found if name in (full, full.split(".")[1])]
     if len(matches) != 1:
         what = f"there is no table {name!r}" if not matches else f"{name!r} is the name of several tables"

@@ -31,7 +31,11 @@ class SqliteMirrorSide(SqliteHandle):
         return [PendingRow(row[0], row[1], row[2], bool(row[3]), layout.row(row[4:])) for row in rows]
 
     def count_pending(self, plugin: str, table: Table) -> tuple[int, int]:
-        name = self.layout(plugin, table).name
+        layout = self.layout(plugin, table)
+        name = layout.name
+        if not layout.tracked:
+            ((total,),) = self.read(f"SELECT count(*) FROM {name}")
+            return 0, total
         ((waiting,),) = self.read(f"SELECT count(*) FROM {name} WHERE _mirrored < _version")
         ((total,),) = self.read(f"SELECT count(*) FROM {name} WHERE _deleted = 0")
         return waiting, total
@@ -96,6 +100,7 @@ class SqliteMirrorSide(SqliteHandle):
             f" ON CONFLICT({layout.keys}) DO UPDATE SET _record = excluded._record WHERE _record IS NULL"
         )
         with self.write() as database:
-            before = database.total_changes
-            database.executemany(insert, ((*layout.values(row), record) for record, row in rows))
-            return database.total_changes - before
+            taken = database.executemany(insert, ((*layout.values(row), record) for record, row in rows)).rowcount
+            if layout.index is not None:
+                layout.index.catch_up(database)
+            return max(0, taken)
