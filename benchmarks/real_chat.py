@@ -21,17 +21,15 @@ import sys
 import tempfile
 import time
 import urllib.request
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
-sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "support")]
+sys.path[:0] = [str(ROOT), str(ROOT / "benchmarks")]
 
-from reference_fold import WEIGHTS, fold, score  # noqa: E402
+from activity_account import account, cells_by_key, differences  # noqa: E402
 
 from sandbox.scenario import catalogue  # noqa: E402
-from sandbox.scenario.act import React, Recall, Say, Unreact  # noqa: E402
 
 SEED = 1
 WINDOW = 256
@@ -119,9 +117,9 @@ def _watch(file: Path, core: subprocess.Popen[Any], base: str, health: str, env:
     core.send_signal(signal.SIGTERM)
     code = core.wait(60)
 
-    expected = fold(_events(file))
-    found = _rows(base, env)
-    different = _differences(expected, found)
+    expected = account(catalogue.load(str(file), seed=SEED), pins=False)
+    table = _get(f"{base}/sandbox/tables/{env['BITABLE_APP_TOKEN']}/{env['BITABLE_TABLE_ID']}")
+    different = differences(expected, cells_by_key(table["items"]))
     events, rows = status["journal"]["received"], status["tables"][0]["rows"]
     pushes = stats["pushes"]
     print(f"events                      {events:>12,}")
@@ -138,79 +136,6 @@ def _watch(file: Path, core: subprocess.Popen[Any], base: str, health: str, env:
     for line in different[:10]:
         print(f"  {line}")
     return 1 if different or code else 0
-
-
-def _differences(expected: dict[tuple[str, str], dict[str, int]], found: dict[tuple[str, str], Any]) -> list[str]:
-    lines = []
-    for key in sorted(expected.keys() | found.keys()):
-        cells = found.get(key)
-        counters = expected.get(key, dict.fromkeys(WEIGHTS, 0))
-        wanted = {**counters, "活跃度分数": score(counters)}
-        if cells is None:
-            lines.append(f"{key}: missing, should be {wanted}")
-        elif isinstance(cells, list):
-            lines.append(f"{key}: {len(cells)} rows")
-        elif any(cells.get(name, 0) != value for name, value in wanted.items()):
-            shown = {name: cells.get(name, 0) for name in wanted}
-            lines.append(f"{key}: {shown}, should be {wanted}")
-    return lines
-
-
-def _rows(base: str, env: dict[str, str]) -> dict[tuple[str, str], Any]:
-    rows: dict[tuple[str, str], Any] = {}
-    items = _get(f"{base}/sandbox/tables/{env['BITABLE_APP_TOKEN']}/{env['BITABLE_TABLE_ID']}")["items"]
-    for item in items:
-        fields = item["fields"]
-        key = (_text(fields["用户ID"]), _text(fields["统计周期"]))
-        rows[key] = [rows[key], fields] if key in rows else fields
-    return rows
-
-
-def _text(cell: Any) -> str:
-    return cell if isinstance(cell, str) else "".join(part["text"] for part in cell)
-
-
-def _events(file: Path) -> Iterator[dict[str, Any]]:
-    """What happened, read from the scenario itself and put into the words the recount understands."""
-    scenario = catalogue.load(str(file), seed=SEED)
-    roots: dict[str, str] = {}
-    for act in scenario.acts():
-        match act:
-            case Say():
-                root = act.root or (roots.get(act.parent, act.parent) if act.parent else "")
-                roots[act.message] = root or act.message
-                mentions = [
-                    {"key": m.key, "id": {"open_id": m.open_id}, "mentioned_type": "user"} for m in act.mentions
-                ]
-                message = {
-                    "message_id": act.message,
-                    "chat_type": "group",
-                    "create_time": str(act.at),
-                    "message_type": act.type,
-                    "content": json.dumps(act.content),
-                    "parent_id": act.parent,
-                    "root_id": root,
-                    "thread_id": "omt_x" if act.thread else "",
-                    "mentions": mentions,
-                }
-                sender = {"sender_id": {"open_id": act.sender}, "sender_type": "user"}
-                yield _event("im.message.receive_v1", message=message, sender=sender)
-            case React() | Unreact():
-                kind = "created" if isinstance(act, React) else "deleted"
-                yield _event(
-                    f"im.message.reaction.{kind}_v1",
-                    message_id=act.message,
-                    operator_type="user",
-                    user_id={"open_id": act.person},
-                    reaction_type={"emoji_type": act.emoji},
-                    action_time=str(act.at),
-                )
-            case Recall():
-                yield _event("im.message.recalled_v1", message_id=act.message)
-
-
-def _event(kind: str, **event: Any) -> dict[str, Any]:
-    return {"header": {"event_type": kind}, "event": event}
 
 
 def _head(file: Path, count: int, to: Path) -> Path:

@@ -8,19 +8,38 @@ from .events import Event, Mention, Message, Person, Reaction, Read, Recall
 from .hookspecs import hookimpl
 from .manifest import Config, Manifest, Schedule, env
 from .platform import Budget
-from .table import Column, Json, Number, PersonCell, PersonName, Row, Table, Text, Timestamp
+from .posts import Resource
+from .rendering import Rendered, as_received, render, render_forward
+from .table import (
+    Attachments,
+    Choice,
+    Column,
+    Json,
+    Link,
+    Number,
+    PersonCell,
+    PersonName,
+    PersonNames,
+    Row,
+    Table,
+    Text,
+    Timestamp,
+)
 
 __version__ = "0.1.0"
 
 __all__ = [
     "ApiError",
     "ApiFailure",
+    "Attachments",
     "Budget",
+    "Choice",
     "Column",
     "Config",
     "Context",
     "Event",
     "Json",
+    "Link",
     "Malformed",
     "Manifest",
     "Mention",
@@ -30,10 +49,13 @@ __all__ = [
     "Person",
     "PersonCell",
     "PersonName",
+    "PersonNames",
     "QuotaExhausted",
     "Reaction",
     "Read",
     "Recall",
+    "Rendered",
+    "Resource",
     "Retry",
     "Row",
     "Schedule",
@@ -42,6 +64,9 @@ __all__ = [
     "Timestamp",
     "Undeclared",
     "Unreachable",
+    "as_received",
     "env",
     "hookimpl",
+    "render",
+    "render_forward",
 ]

@@ -17,6 +17,7 @@ from filelock import FileLock, Timeout
 from loguru import logger
 
 from .access import Access
+from .attachments import SHARE, Attachments
 from .bus import PluginConsumer, backoff
 from .errors import ConfigurationError, InstanceLocked, Problem, StorageError, Unreachable
 from .events import envelope
@@ -42,6 +43,8 @@ from .verdict import verdict
 STOP_TIMEOUT: Final = 15.0
 """Seconds a plugin has to finish its batch when stopping."""
 NAMES_EVERY: Final = 10.0
+TICK: Final = 0.5
+"""Seconds between two looks of what looks by itself: at what is due to be written, fetched, sent or called."""
 LOCK: Final = "larkflock.lock"
 LAST_FLUSH_TIMEOUT: Final = 20.0
 RELAY_BATCH: Final = 200
@@ -59,14 +62,14 @@ class Left:
     events: dict[str, int]
     rows: int
     messages: int = 0
+    attachments: int = 0
 
     def __str__(self) -> str:
-        if not any(self.events.values()) and not self.rows and not self.messages:
-            return "Nothing is left to do."
         parts = [f"{count} events for {name}" for name, count in self.events.items() if count]
         parts += [f"{self.rows} rows for Bitable"] if self.rows else []
         parts += [f"{self.messages} messages to send"] if self.messages else []
-        return f"Left for the next start: {', '.join(parts)}."
+        parts += [f"{self.attachments} attachments to fetch"] if self.attachments else []
+        return f"Left for the next start: {', '.join(parts)}." if parts else "Nothing is left to do."
 
 
 @contextmanager
@@ -92,7 +95,12 @@ class Application:
     """One app, its connection, its enabled plugins. Make it and run it inside one event loop."""
 
     def __init__(
-        self, settings: Settings, plugins: Sequence[Plugin], *, clock: Callable[[], int] = milliseconds
+        self,
+        settings: Settings,
+        plugins: Sequence[Plugin],
+        *,
+        clock: Callable[[], int] = milliseconds,
+        tick: float = TICK,
     ) -> None:
         self._settings = settings
         self._plugins = tuple(plugins)
@@ -117,9 +125,19 @@ class Application:
             max_retries=settings.max_retries,
             retry_delay=settings.retry_delay,
         )
-        self._api = Api(settings.feishu_base_url, settings.app_id, settings.app_secret.get_secret_value(), self.ledger)
+        secret = settings.app_secret.get_secret_value()
+        self._api = Api(settings.feishu_base_url, settings.app_id, secret, self.ledger, now=lambda: clock() / 1000)
         self._people = people = People(self._api, self._store, self._name_uses(), clock=clock)
-        self._outbox = Outbox(self._api, self._store, clock=clock, backoff=backoff)
+        self._outbox = Outbox(self._api, self._store, clock=clock, backoff=backoff, tick=tick)
+        self.attachments = Attachments(
+            self._api,
+            self._store,
+            settings,
+            Pace(settings.api_monthly_quota, SHARE),
+            self.ledger,
+            clock=clock,
+            on_published=self._publishing.set,
+        )
         access = Access(self._api, self.ledger, people, Groups(self._api, settings.chat_id, clock=clock))
         self.consumers = [
             PluginConsumer(
@@ -131,7 +149,9 @@ class Application:
                 status=self.status,
                 on_published=self._soon(self._publishing.set),
                 on_outgoing=self._soon(self._outbox.wake),
+                on_attached=self._soon(self.attachments.wake),
                 platform=access,
+                tick=tick,
             )
             for plugin in self._plugins
         ]
@@ -140,6 +160,7 @@ class Application:
             Pace(settings.api_monthly_quota),
             self.ledger,
             clock=clock,
+            tick=tick,
         )
 
     def stop(self) -> None:
@@ -158,6 +179,7 @@ class Application:
                 tasks = [
                     asyncio.create_task(self.mirror.run()),
                     asyncio.create_task(self._relay()),
+                    asyncio.create_task(self.attachments.run()),
                     asyncio.create_task(self._outbox.run()),
                     asyncio.create_task(self._name_strangers()),
                     *(asyncio.create_task(self._launch(consumer)) for consumer in self.consumers),
@@ -186,16 +208,18 @@ class Application:
             log = self.journal.status(journal.rejected())
             tables = [*(entry.status(store) for entry in self.mirror.tables), *self._local_tables(store)]
             outbox = _outbox(store)
+            attachments = self.attachments.status(store)
         finally:
             store.close()
             journal.close()
         connection = self.connection.status()
         plugins = [consumer.status(stored.get(consumer.plugin.name), log.head) for consumer in self.consumers]
         ledger = self.ledger
-        api = ApiStatus(ledger.month, ledger.quota, ledger.used, ledger.by_name)
-        state, reasons = verdict(connection, log, plugins, tables, api, outbox)
+        api = ApiStatus(ledger.month, ledger.quota, ledger.used, ledger.forecast(), ledger.by_name)
+        state, reasons = verdict(connection, log, plugins, tables, api, outbox, attachments)
         now = self._clock()
-        return Status(state, reasons, self._started, now, connection, log, tuple(plugins), tuple(tables), api, outbox)
+        parts = (connection, log, tuple(plugins), tuple(tables), api, outbox, attachments)
+        return Status(state, reasons, self._started, now, *parts)
 
     @property
     def stopping(self) -> bool:
@@ -225,12 +249,16 @@ class Application:
 
     @property
     def idle(self) -> bool:
-        """Whether every event in the journal is handled, every row is in Bitable and every message is sent."""
+        """Whether all events are handled, all rows in Bitable, all messages sent and all attachments fetched.
+
+        An attachment that waits for the budget or for its next attempt does not count.
+        """
         head = self.journal.head
         return (
             all(consumer.idle_at >= head for consumer in self.consumers)
             and not self._store.publications(1)
             and not self._store.unsent(self._clock(), 1)
+            and not self.attachments.busy
             and not any(entry.waiting for entry in self.mirror.tables)
         )
 
@@ -296,11 +324,10 @@ class Application:
 
     def _name_uses(self) -> list[tuple[str, Table, str]]:
         return [
-            (plugin.name, table, column.of)
+            (plugin.name, table, column)
             for plugin in self._plugins
             for table in plugin.table_ids
-            for column in table.columns
-            if isinstance(column, PersonName)
+            for column in table.people
         ]
 
     def _wake_consumers(self) -> None:
@@ -350,7 +377,8 @@ class Application:
 
     async def _end(self, tasks: Sequence[asyncio.Task[None]]) -> None:
         logger.info("Stopping: no new events, finishing what is under way.")
-        mirroring, relaying, *others = tasks
+        mirroring, relaying, fetching, *others = tasks
+        self.attachments.stop()
         for task in others:
             task.cancel()
         await asyncio.to_thread(self.connection.stop)
@@ -364,7 +392,7 @@ class Application:
         relaying.cancel()
         try:
             async with asyncio.timeout(LAST_FLUSH_TIMEOUT):
-                await asyncio.gather(mirroring, relaying, *others, return_exceptions=True)
+                await asyncio.gather(mirroring, relaying, fetching, *others, return_exceptions=True)
                 await self._outbox.send_due()
                 await self.mirror.flush_all()
         except TimeoutError:
@@ -378,10 +406,11 @@ class Application:
             stored = {entry.plugin: entry.cursor for entry in store.consumers()}
             rows = sum(store.count_pending(entry.plugin, entry.table)[0] for entry in self.mirror.tables)
             messages = _outbox(store).waiting
+            attachments = store.attachment_count().waiting
         finally:
             store.close()
         events = {p.name: max(0, head - stored.get(p.name, 0)) if p.types else 0 for p in self._plugins}
-        return Left(events, rows, messages)
+        return Left(events, rows, messages, attachments)
 
 
 def _outbox(store: StoreHandle) -> OutboxStatus:

@@ -22,7 +22,7 @@ from loguru import logger
 
 from .context import Context
 from .errors import ApiFailure, Malformed, NotReady, Retry, StorageError
-from .events import MESSAGE, REACTION_ADDED, REACTION_REMOVED, READ, RECALL, Event, Message, decode
+from .events import ATTACHMENT_DONE, MESSAGE, REACTION_ADDED, REACTION_REMOVED, READ, RECALL, Event, Message, decode
 from .platform import Platform
 from .plugins import Plugin
 from .status import PluginPhase, PluginStatus, Status
@@ -40,8 +40,8 @@ LEFT_TIMEOUT: Final = 1.0
 """Seconds that the tasks a plugin left running have to end when they are cancelled."""
 WATCH: Final = 0.25
 """Seconds between two looks at whether a hook call takes too long."""
-POLL: Final = 1.0
-"""Seconds after which a consumer looks by itself, should a wake-up ever be lost."""
+TICK: Final = 0.5
+"""Seconds after which a consumer looks by itself: at its timers, and should a wake-up ever be lost."""
 
 _HOOK_OF: Final = {
     MESSAGE: ("on_message", "message"),
@@ -72,9 +72,11 @@ class PluginConsumer:
         status: Callable[[], Status],
         on_published: Callable[[], None],
         on_outgoing: Callable[[], None] = lambda: None,
+        on_attached: Callable[[], None] = lambda: None,
         platform: Platform | None = None,
         hook_timeout: float = HOOK_TIMEOUT,
         batch_seconds: float = BATCH_SECONDS,
+        tick: float = TICK,
     ) -> None:
         self.plugin = plugin
         self._engine = engine
@@ -84,9 +86,11 @@ class PluginConsumer:
         self._status = status
         self._on_published = on_published
         self._on_outgoing = on_outgoing
+        self._on_attached = on_attached
         self._platform = platform
         self._hook_timeout = hook_timeout
         self._batch_seconds = batch_seconds
+        self._tick = tick
         self._log = logger.bind(plugin=plugin.name)
         self._thread = threading.Thread(target=self._run, name=f"plugin:{plugin.name}", daemon=True)
         self._loop = asyncio.new_event_loop()
@@ -248,7 +252,7 @@ class PluginConsumer:
                 continue
             failures, self._problem = 0, ""
             if not busy:
-                wait = POLL if due is None else min(POLL, max(0.0, (due - self._clock()) / 1000))
+                wait = self._tick if due is None else min(self._tick, max(0.0, (due - self._clock()) / 1000))
                 await self._pause(wait)
 
     def _reread(self, store: StoreHandle) -> int:
@@ -364,6 +368,8 @@ class PluginConsumer:
         return None
 
     def _unwatched(self, event: Event) -> bool:
+        if event.type == ATTACHMENT_DONE:
+            return bool(event.event.get("plugin") != self.plugin.name)
         if not self._chats or not event.chat_id or event.chat_id in self._chats:
             return False
         if isinstance(event, Message) and not event.in_group:
@@ -407,6 +413,7 @@ class PluginConsumer:
                 settled=settled,
                 failures=failures,
                 outgoing=unit.outgoing,
+                attachments=unit.attachments,
                 timers=unit.timers,
             )
         )
@@ -415,6 +422,8 @@ class PluginConsumer:
             self._on_published()
         if unit.outgoing:
             self._on_outgoing()
+        if unit.attachments:
+            self._on_attached()
 
     async def _call(self, name: str, context: Context[Any], timeout: float, **event: Any) -> None:
         hook = self.plugin.hooks.get(name)
@@ -459,7 +468,7 @@ class PluginConsumer:
         until = self._clock() + int(seconds * 1000)
         while not self._stopping and 0 < (left := until - self._clock()) <= seconds * 1000:
             self._wake.clear()
-            await self._pause(min(POLL, left / 1000))
+            await self._pause(min(self._tick, left / 1000))
 
     async def _pause(self, seconds: float) -> None:
         with contextlib.suppress(TimeoutError):

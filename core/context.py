@@ -10,9 +10,10 @@ from zoneinfo import ZoneInfo
 import orjson
 
 from .errors import Undeclared
+from .events import ATTACHMENT_DONE
 from .manifest import Config, Manifest
 from .platform import Budget, Platform, Unconnected
-from .storage.protocol import Outgoing, Publication, StoreHandle, Timer
+from .storage.protocol import AttachmentRequest, Outgoing, Publication, StoreHandle, Timer
 from .table import Column, Json, Row, Table, Text
 from .unit import Unit
 
@@ -223,9 +224,23 @@ class Context(Generic[C]):
         With ``reply_to`` it answers that message. It is tried again until the platform takes or refuses it. Raises
         ``TypeError`` for what JSON cannot hold.
         """
-        if not key or not (chat_id or reply_to):
-            raise ValueError(f"{self.plugin}: a message needs a key, and a chat_id or a message to reply to")
+        if not key or not chat_id:
+            raise ValueError(f"{self.plugin}: a message needs a key and a chat_id")
         self.unit.outgoing.append(Outgoing(key, chat_id, reply_to, msg_type, orjson.dumps(content)))
+
+    def attach(self, message_id: str, file_key: str, kind: str, name: str = "") -> None:
+        """Have a resource of a message fetched once what the hook wrote is stored; ``kind`` ``image`` or ``file``.
+
+        The outcome is the event ``attachment.done``, for this plugin only. Each ``file_key`` is fetched once for all.
+        """
+        if ATTACHMENT_DONE not in self._manifest.events:
+            raise Undeclared(f"{self.plugin}: attach needs events=({ATTACHMENT_DONE!r},) in the manifest, and on_event")
+        asked = AttachmentRequest(message_id, file_key, kind, name)
+        if not message_id or not file_key or kind not in ("image", "file"):
+            raise ValueError(f"{self.plugin}: {asked} needs a message, a file key, and the kind image or file")
+        if not all(Text("attachment").holds(part) for part in asked):
+            raise TypeError(f"{self.plugin}: an attachment is asked for with plain text")
+        self.unit.attachments.append(asked)
 
     def schedule(self, name: str, *, at: int) -> None:
         """Have ``on_schedule`` called at ``at`` (ms UTC), also after a restart; it replaces the time set before."""

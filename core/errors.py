@@ -13,7 +13,8 @@ LarkflockError
 └── ApiFailure             a call to the platform did not succeed
     ├── ApiError           the platform answered with ``code`` ≠ 0
     ├── Unreachable        no usable answer within the retries
-    └── QuotaExhausted     the month's API calls are used up: not sent
+    ├── QuotaExhausted     the month's API calls are used up: not sent
+    └── TooLarge           a download is above the limit: given up
 """
 
 from __future__ import annotations
@@ -111,3 +112,7 @@ class Unreachable(ApiFailure):
 
 class QuotaExhausted(ApiFailure):
     """The month's API calls are used up (``API_MONTHLY_QUOTA``), or the platform said so (99991403)."""
+
+
+class TooLarge(ApiFailure):
+    """A download is larger than its limit; what arrived of it is of no use."""

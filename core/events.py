@@ -22,6 +22,8 @@ READ: Final = "im.message.message_read_v1"
 REACTION_ADDED: Final = "im.message.reaction.created_v1"
 REACTION_REMOVED: Final = "im.message.reaction.deleted_v1"
 CARD_ACTION: Final = "card.action.trigger"
+ATTACHMENT_DONE: Final = "attachment.done"
+"""Made here, not pushed: the resource a plugin asked for was fetched, or cannot be."""
 
 
 _MESSAGE_NAMES: Final = ("message_id", "chat_id", "chat_type", "message_type", "create_time", "content")

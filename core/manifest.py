@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from .table import Table
 
+RESERVED: Final = "attachment"
 NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,39}\Z")
 
 
@@ -60,6 +61,8 @@ class Manifest:
     def __post_init__(self) -> None:
         if not NAME.match(self.name):
             raise ValueError(f"plugin name {self.name!r}: a lower-case ASCII identifier of at most 40 characters")
+        if self.name == RESERVED:
+            raise ValueError(f"plugin name {self.name!r}: the kernel publishes events of that name")
         foreign = [kind for kind in self.publishes if not kind.startswith(f"{self.name}.")]
         if foreign:
             raise ValueError(

@@ -22,17 +22,25 @@ RETRY_AFTER: Final = 60_000
 """ms after which a table that could not be written is tried again, doubling: every try costs calls."""
 LONGEST_RETRY: Final = 3_600_000
 TICK: Final = 0.5
+"""Seconds between two looks at whether a table is due."""
 
 
 class Mirror:
     """Every mirrored table of the enabled plugins, flushed in turn as the budget allows."""
 
     def __init__(
-        self, tables: Sequence[MirroredTable], pace: Pace, ledger: Ledger, *, clock: Callable[[], int]
+        self,
+        tables: Sequence[MirroredTable],
+        pace: Pace,
+        ledger: Ledger,
+        *,
+        clock: Callable[[], int],
+        tick: float = TICK,
     ) -> None:
         self.tables = tuple(tables)
         self._pace = pace
         self._clock = clock
+        self._tick = tick
         self._ledger = ledger
         self._busy = asyncio.Lock()
         self._stopping = asyncio.Event()
@@ -49,7 +57,7 @@ class Mirror:
                 if entry.adopted and self._due(entry) and entry.waiting:
                     await self.flush(entry)
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._stopping.wait(), TICK)
+                await asyncio.wait_for(self._stopping.wait(), self._tick)
 
     def stop(self) -> None:
         """End ``run`` after the flush under way."""
@@ -60,7 +68,7 @@ class Mirror:
         while not await self._tried(entry, entry.adopt):
             on_problem(entry.problem)
             while not self._due(entry):  # noqa: ASYNC110 — the clock is handed in, it has no event
-                await asyncio.sleep(TICK)
+                await asyncio.sleep(self._tick)
 
     async def flush(self, entry: MirroredTable) -> bool:
         """Flush one table now; a failure is kept in its status and tried again later."""

@@ -20,13 +20,14 @@ from .feishu.bitable import RemoteTable
 from .people import People
 from .status import TableStatus
 from .storage.protocol import Batch, PendingRow, StoreHandle
-from .table import VIRTUAL, Column, PersonCell, PersonName, Row, Table
+from .table import NAMING, VIRTUAL, Attachments, Column, PersonCell, PersonName, PersonNames, Row, Table, joined_names
 
 PER_BATCH: Final = 500
 
 BAD_VALUE: Final = frozenset({1254015, 1254130, *range(1254060, 1254075)})
 """The platform refuses a value of some row of the batch (FEISHU.md §5.7)."""
 BAD_PERSON: Final = 1254066
+BAD_FILE: Final = 1254069
 
 
 class TableMismatch(LarkflockError):
@@ -72,10 +73,14 @@ class MirroredTable:
         self._store = store
         self._people = people
         self._columns: tuple[Column, ...] = ()
+        self._kinds: dict[str, int] = {}
+        """Field types in Bitable, by title."""
         self._per_batch = PER_BATCH
         self._refused: dict[int, int] = {}
         self._names: dict[str, str] = {}
         self._invisible: set[str] = set()
+        self._foreign: set[tuple[int, str]] = set()
+        """(row, file) where the base did not take the row's files."""
 
     async def adopt(self) -> None:
         """Take over what the Bitable table holds already, once per table ID: nothing is counted from zero again."""
@@ -130,6 +135,7 @@ class MirroredTable:
             fields = await self._remote.fields()
             self._note_columns({field.name for field in fields})
             self._columns = check_fields(self.table, self.table_id, fields)
+            self._kinds = {field.name: field.type for field in fields}
 
     def _note_columns(self, there: set[str]) -> None:
         """A column that was not there before is empty in every record: all rows are written again."""
@@ -143,21 +149,27 @@ class MirroredTable:
 
     async def _read_all(self) -> int:
         await self._check()
-        columns = [column for column in self._columns if not isinstance(column, VIRTUAL)]
+        told = {source: column for column in self._columns if (source := self._source(column))}
         taken = 0
-        async for page in self._remote.records([column.title for column in columns]):
+        async for page in self._remote.records([column.title for column in told.values()]):
             rows = []
             for record, found in page:
                 row: Row = dict(self.table.blank)
-                row.update({column.name: cells.read(column, found.get(column.title)) for column in columns})
+                row.update({name: cells.read(column, found.get(column.title)) for name, column in told.items()})
                 if all(row[name] not in ("", None) for name in self.table.key):
                     rows.append((record, row))
             taken += self._store.adopt(self.plugin, self.table, rows)
         return taken
 
+    def _source(self, column: Column) -> str:
+        """The stored column that cells of ``column`` tell, if any: a person's only where nothing else names them."""
+        if isinstance(column, PersonCell):
+            return "" if self.table.by_name[column.of] in self._columns else column.of
+        return "" if isinstance(column, NAMING) else column.name
+
     async def _learn_names(self, rows: Sequence[PendingRow]) -> None:
-        sources = {column.of for column in self._columns if isinstance(column, PersonName)}
-        people = [one for one in dict.fromkeys(row.row[source] for row in rows for source in sources) if one]
+        naming = [column for column in self._columns if isinstance(column, NAMING)]
+        people = list(dict.fromkeys(one for row in rows for column in naming for one in column.people(row.row)))
         await self._people.learn(people)
         self._names = self._people.names(people)
 
@@ -262,7 +274,9 @@ class MirroredTable:
             middle = len(rows) // 2
             await write(rows[:middle])
             await write(rows[middle:])
-        elif rows and error.code == BAD_PERSON and self._hide(rows):
+        elif rows and (
+            (error.code == BAD_PERSON and self._hide(rows)) or (error.code == BAD_FILE and self._leave_out(rows[0]))
+        ):
             await write(rows)
         elif rows:
             logger.error("{}: row {} cannot be written to Bitable: {}", self._name, self._key(rows[0]), error)
@@ -284,6 +298,16 @@ class MirroredTable:
         self._invisible |= people
         return bool(people)
 
+    def _leave_out(self, row: PendingRow) -> bool:
+        """Leave out the files of a row that the base refuses, as after a move; whether there were any to leave out."""
+        columns = [column.name for column in self._columns if isinstance(column, Attachments)]
+        tokens = {file.get("file_token", "") for name in columns for file in row.row[name]} - {""}
+        files = {(row.rowid, token) for token in tokens} - self._foreign
+        if files:
+            logger.warning("{}: row {} has files that this base does not hold", self._name, self._key(row))
+        self._foreign |= files
+        return bool(files)
+
     def _nameless(self, row: PendingRow) -> bool:
         """Whether the contact API does not show this person either: the first to suspect when a person is refused."""
         if self._people.problem:
@@ -298,16 +322,27 @@ class MirroredTable:
         """The cells of a row; empty ones only where they have to be cleared."""
         fields: dict[str, Any] = {}
         for column in self._columns:
-            if isinstance(column, PersonName):
-                value: Any = self._names.get(row.row[column.of], "")
-            elif isinstance(column, PersonCell):
-                value = "" if row.row[column.of] in self._invisible else row.row[column.of]
-            else:
-                value = row.row[column.name]
-            cell = cells.written(column, value)
-            if cell is not None or (clear and not isinstance(column, VIRTUAL)):
+            cell = cells.written(column, self._value(column, row), self._kinds[column.title])
+            if cell is not None or (clear and self._clears(column, row.row)):
                 fields[column.title] = cell
         return fields
+
+    def _value(self, column: Column, row: PendingRow) -> Any:
+        """What the cell is made of."""
+        match column:
+            case PersonName() | PersonNames():
+                return joined_names(column, row.row, self._names)
+            case PersonCell(of=source):
+                return "" if row.row[source] in self._invisible else row.row[source]
+            case Attachments(name=name):
+                return [file for file in row.row[name] if (row.rowid, file.get("file_token")) not in self._foreign]
+            case _:
+                return row.row[column.name]
+
+    @staticmethod
+    def _clears(column: Column, row: Row) -> bool:
+        """Whether an empty cell means that there is nothing, and not that it is not known here."""
+        return not isinstance(column, VIRTUAL) or (isinstance(column, PersonNames) and row[column.of] == [])
 
     def status(self, store: StoreHandle) -> TableStatus:
         """How it is, counted with the caller's own handle."""

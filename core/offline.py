@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime
-from types import TracebackType
-from typing import Any, Self
+from types import MappingProxyType, TracebackType
+from typing import Any, Final, Self
 
 import orjson
 
@@ -13,8 +13,10 @@ from .errors import ConfigurationError, Problem
 from .plugins import Plugin
 from .settings import Settings
 from .storage import open_engine
-from .storage.protocol import StoreHandle
-from .table import Json, PersonCell, PersonName, Row, Table, Timestamp
+from .storage.protocol import Between, StoreHandle
+from .table import Attachments, Json, PersonCell, PersonName, PersonNames, Row, Table, Timestamp, joined_names
+
+ANY: Final[Mapping[str, Any]] = MappingProxyType({})
 
 
 class Offline:
@@ -42,9 +44,45 @@ class Offline:
         """Every row in key order."""
         return self._store.scan(self.plugin.name, table)
 
+    def get(self, table: Table, *key: Any) -> Row | None:
+        """The row with this key, or None."""
+        return self._store.get(self.plugin.name, table, key)
+
     def find(self, table: Table, **equals: Any) -> list[Row]:
         """Rows whose columns equal the values given, in key order."""
         return self._store.find(self.plugin.name, table, equals)
+
+    def select(
+        self,
+        table: Table,
+        *,
+        equals: Mapping[str, Any] = ANY,
+        between: Between | None = None,
+        limit: int | None = None,
+        after: Row | None = None,
+    ) -> Iterator[Row]:
+        """Rows whose columns equal ``equals``, in key order, read one by one as they are asked for.
+
+        ``between=("sent", start, end)`` takes rows with ``start <= sent < end``, where None leaves an end open, in the
+        order of that column. ``after`` is a row of an earlier answer to the same question: only those behind it.
+        """
+        return self._store.select(self.plugin.name, table, equals=equals, between=between, limit=limit, after=after)
+
+    def search(
+        self,
+        table: Table,
+        words: str,
+        *,
+        equals: Mapping[str, Any] = ANY,
+        between: Between | None = None,
+        limit: int = 20,
+    ) -> list[Row]:
+        """Rows of a table with ``search`` in which all ``words`` occur, best first; filters as in ``select``.
+
+        A Chinese word is found anywhere, any other as a whole word, or by its beginning when ``*`` ends it; words in
+        quotes stand side by side. Whatever is typed is allowed; without a letter or digit nothing is found.
+        """
+        return self._store.search(self.plugin.name, table, words, equals=equals, between=between, limit=limit)
 
     def top(self, table: Table, count: int) -> list[Row]:
         """The first ``count`` rows by the table's ``ranked_by``."""
@@ -62,16 +100,22 @@ class Offline:
         """A row as people read it: by column title, with names, times in the operator's time zone."""
         shown: dict[str, Any] = {}
         for column in table.columns:
-            title = column.title or column.name
-            if isinstance(column, PersonName | PersonCell):
-                shown[title] = names.get(row[column.of], "")
-            elif isinstance(column, Timestamp) and row[column.name] is not None:
-                moment = datetime.fromtimestamp(row[column.name] / 1000, self.timezone)
-                shown[title] = moment.isoformat(sep=" ", timespec="seconds")
-            elif isinstance(column, Json) and row[column.name] is not None:
-                shown[title] = orjson.dumps(row[column.name]).decode()
-            else:
-                shown[title] = row[column.name]
+            match column:
+                case PersonName() | PersonNames():
+                    value: Any = joined_names(column, row, names)
+                case PersonCell():
+                    value = names.get(row[column.of], "")
+                case Attachments():
+                    files = [file.get("name") or file.get("file_token") for file in row[column.name]]
+                    value = ", ".join(str(file) for file in files if file)
+                case Timestamp() if row[column.name] is not None:
+                    moment = datetime.fromtimestamp(row[column.name] / 1000, self.timezone)
+                    value = moment.isoformat(sep=" ", timespec="seconds")
+                case Json() if row[column.name] is not None:
+                    value = orjson.dumps(row[column.name]).decode()
+                case _:
+                    value = row[column.name]
+            shown[column.title or column.name] = value
         return shown
 
     def __enter__(self) -> Self:

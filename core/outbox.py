@@ -20,7 +20,7 @@ from .feishu import messages
 from .feishu.transport import Api
 from .storage.protocol import StoreHandle, Unsent
 
-LOOK: Final = 1.0
+TICK: Final = 0.5
 """Seconds after which the outbox looks by itself."""
 MOST_AT_ONCE: Final = 20
 MOST_ATTEMPTS: Final = 12
@@ -39,11 +39,18 @@ class Outbox:
     """The sender of what the store holds unsent, for one event loop."""
 
     def __init__(
-        self, api: Api, store: StoreHandle, *, clock: Callable[[], int], backoff: Callable[[int], float]
+        self,
+        api: Api,
+        store: StoreHandle,
+        *,
+        clock: Callable[[], int],
+        backoff: Callable[[int], float],
+        tick: float = TICK,
     ) -> None:
         self._api = api
         self._store = store
         self._clock = clock
+        self._tick = tick
         self._backoff = backoff
         self._wake = asyncio.Event()
         self._limiters: dict[str, AsyncLimiter] = {}
@@ -65,7 +72,7 @@ class Outbox:
                 busy = False
             if not busy:
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._wake.wait(), LOOK)
+                    await asyncio.wait_for(self._wake.wait(), self._tick)
 
     async def send_due(self) -> bool:
         """Send the messages whose time has come; whether there were any."""

@@ -48,6 +48,12 @@ class Settings(BaseSettings):
     timezone: str = "Asia/Shanghai"
     api_monthly_quota: int = Field(10_000, ge=1)
     """API calls a calendar month."""
+    attachments: Literal["upload", "local", "both", "off"] = "upload"
+    """Where files of messages go; without a base ``upload`` means ``local``."""
+    attachment_max_mb: int = Field(50, ge=1, le=100)
+    """MB (2²⁰ bytes) of a file at most."""
+    attachment_types: Annotated[tuple[str, ...], NoDecode] = ()
+    """Kinds (image, video, audio …) and extensions that are fetched; empty = all."""
     max_retries: int | None = Field(None, ge=0)
     """Attempts to connect before giving up; unset = never."""
     retry_delay: float | None = Field(None, gt=0, le=86_400)
@@ -77,6 +83,17 @@ class Settings(BaseSettings):
         if wrong:
             raise ValueError(f"a group's ID starts with oc_, not {', '.join(wrong)}")
         return value
+
+    @field_validator("attachment_types", mode="before")
+    @classmethod
+    def _types(cls, value: Any) -> Any:
+        if not isinstance(value, str):
+            return value
+        types = tuple(part.strip().lower().removeprefix(".") for part in value.split(",") if part.strip())
+        wrong = [part for part in types if not part.isalnum()]
+        if wrong:
+            raise ValueError(f"kinds and extensions such as image,pdf,docx, not {', '.join(wrong)}")
+        return types
 
     @field_validator("timezone")
     @classmethod

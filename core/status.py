@@ -91,6 +91,8 @@ class ApiStatus:
     month: str = ""
     quota: int = 0
     used: int = 0
+    forecast: int = 0
+    """What the month will have cost when it goes on like the last seven days."""
     by_name: dict[str, int] = field(default_factory=dict)
 
 
@@ -103,6 +105,23 @@ class OutboxStatus:
     """Given up, since ever."""
     problem: str = ""
     """Why the last one of them could not be sent."""
+
+
+@dataclass(frozen=True, slots=True)
+class AttachmentStatus:
+    """Resources of messages that plugins want to have; each counts once, whoever asked for it."""
+
+    mode: Literal["upload", "local", "both", "off"] = "off"
+    waiting: int = 0
+    for_budget: bool = False
+    """They wait until the month's API calls can bear it."""
+    done: int = 0
+    bytes: int = 0
+    """Of those that are done."""
+    failed: int = 0
+    """Requests that could not be fulfilled, since ever."""
+    problem: str = ""
+    """Why nothing can be fetched now, or empty."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,3 +138,4 @@ class Status:
     tables: tuple[TableStatus, ...]
     api: ApiStatus
     outbox: OutboxStatus = OutboxStatus()
+    attachments: AttachmentStatus = AttachmentStatus()

@@ -6,6 +6,7 @@ From one declaration follow the local schema, the check of the Bitable table and
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, ClassVar, Final
@@ -20,6 +21,14 @@ NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,39}\Z")
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
 _NUMBERS: Final = (int, float)
 _BITS_63: Final = 2**63
+
+
+def _is_json(value: Any) -> bool:
+    try:
+        orjson.dumps(value)
+    except TypeError:
+        return False
+    return True
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +59,22 @@ class Text(Column):
 
 
 @dataclass(frozen=True, slots=True)
+class Choice(Text):
+    """Text that is one of ``options``, or empty; without options any text. Mirrored to single select, or to text."""
+
+    options: tuple[str, ...] = field(default=(), kw_only=True)
+
+    def holds(self, value: Any) -> bool:
+        """One of the options, or nothing."""
+        return Text.holds(self, value) and (not value or not self.options or value in self.options)
+
+
+@dataclass(frozen=True, slots=True)
+class Link(Text):
+    """A URL; empty where not set. Mirrored to a link column, or to text."""
+
+
+@dataclass(frozen=True, slots=True)
 class Number(Column):
     """A number, ``places`` decimals; 0 where not set."""
 
@@ -76,11 +101,18 @@ class Json(Column):
 
     def holds(self, value: Any) -> bool:
         """What JSON can carry."""
-        try:
-            orjson.dumps(value)
-        except TypeError:
-            return False
-        return True
+        return _is_json(value)
+
+
+@dataclass(frozen=True, slots=True)
+class Attachments(Column):
+    """Files as a list of ``{"file_token", "name", …}``; empty where not set. One without a token is not mirrored."""
+
+    default: ClassVar[Any] = ()  # Not a list: all blank rows share it.
+
+    def holds(self, value: Any) -> bool:
+        """A list of objects that JSON can carry."""
+        return isinstance(value, list | tuple) and all(isinstance(one, dict) for one in value) and _is_json(value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +120,22 @@ class PersonName(Column):
     """The name of the person whose open_id is in column ``of``; looked up in batches when the row is mirrored."""
 
     of: str = field(kw_only=True)
+
+    def people(self, row: Row) -> list[str]:
+        """The open_ids whose names this column shows."""
+        return [row[self.of]] if row[self.of] else []
+
+
+@dataclass(frozen=True, slots=True)
+class PersonNames(Column):
+    """The names, joined by ", ", of the people whose open_ids the ``Json`` column ``of`` lists; looked up likewise."""
+
+    of: str = field(kw_only=True)
+
+    def people(self, row: Row) -> list[str]:
+        """The open_ids whose names this column shows."""
+        listed = row[self.of]
+        return [one for one in listed if one and isinstance(one, str)] if isinstance(listed, list) else []
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,8 +145,17 @@ class PersonCell(Column):
     of: str = field(kw_only=True)
 
 
-VIRTUAL: Final = (PersonName, PersonCell)
+NAMING: Final = (PersonName, PersonNames)
+"""Columns that show names of people."""
+VIRTUAL: Final = (*NAMING, PersonCell)
 """Columns that are not stored locally but derived from another column when a row is shown or mirrored."""
+STRUCTURED: Final = (Json, Attachments)
+"""Columns that are kept as JSON."""
+
+
+def joined_names(column: PersonName | PersonNames, row: Row, names: Mapping[str, str]) -> str:
+    """What ``column`` shows for ``row``: the names that are known, in the order of the open_ids."""
+    return ", ".join(name for one in column.people(row) if (name := names.get(one)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,6 +173,8 @@ class Table:
     """The key is a message ID; the rows of all messages that a batch of events is about are then read at once."""
     ranked_by: tuple[str, ...] = ()
     """Columns that order the table for people, greatest first; its first rows are shown while the program runs."""
+    search: tuple[str, ...] = ()
+    """Text columns whose words are kept in a full-text index, in the transaction that stores the row."""
 
     def __post_init__(self) -> None:
         names = [column.name for column in self.columns]
@@ -124,19 +183,34 @@ class Table:
             raise ValueError(f"table {self.name!r}: names are lower-case ASCII identifiers, not {', '.join(wrong)}")
         if len(set(names)) != len(names):
             raise ValueError(f"table {self.name!r}: a column name is given twice")
-        stored = {column.name for column in self.stored}
-        used = {*self.key, *self.ranked_by, *(name for index in self.indexes for name in index)}
-        used |= {column.of for column in self.columns if isinstance(column, VIRTUAL)}
         if self.by_message and len(self.key) != 1:
             raise ValueError(f"table {self.name!r}: by_message needs a key of one column")
-        if not self.key or not used <= stored:
-            unknown = sorted(used - stored)
-            raise ValueError(f"table {self.name!r}: key, indexes and `of` name stored columns; {unknown} are not")
-        json = [column.name for column in self.stored if isinstance(column, Json)]
-        if any(self.by_name[name].title or name in used for name in json):
-            raise ValueError(f"table {self.name!r}: {json} are JSON; such columns have no title and no index")
+        self._check_uses()
         if self.setting and not all(self.by_name[name].title for name in self.key):
             raise ValueError(f"table {self.name!r}: it is mirrored, so the columns of its key need titles")
+
+    def _check_uses(self) -> None:
+        """Columns named elsewhere exist and are of a kind that can be used so."""
+        used = {*self.key, *self.ranked_by, *(name for index in self.indexes for name in index)}
+        used |= {column.of for column in self.columns if isinstance(column, PersonName | PersonCell)}
+        lists = {column.of for column in self.columns if isinstance(column, PersonNames)}
+        unknown = sorted((used | lists) - self.by_name.keys())
+        if not self.key or unknown:
+            raise ValueError(f"table {self.name!r}: key, indexes and `of` name stored columns; {unknown} are not")
+        json = [
+            column.name for column in self.stored if isinstance(column, Json) and (column.title or column.name in used)
+        ]
+        if json:
+            raise ValueError(f"table {self.name!r}: {json} are JSON; such columns have no title and no index")
+        files = [column.name for column in self.stored if isinstance(column, Attachments) and column.name in used]
+        if files:
+            raise ValueError(f"table {self.name!r}: {files} are attachments; such columns have no index")
+        single = sorted(name for name in lists if not isinstance(self.by_name[name], Json))
+        if single:
+            raise ValueError(f"table {self.name!r}: PersonNames are `of` Json columns; {single} are not")
+        wordless = [name for name in self.search if not isinstance(self.by_name.get(name), Text)]
+        if wordless or len(set(self.search)) != len(self.search):
+            raise ValueError(f"table {self.name!r}: search names Text columns, each once; {wordless} are not")
 
     @cached_property
     def stored(self) -> tuple[Column, ...]:
@@ -147,6 +221,11 @@ class Table:
     def mirrored(self) -> tuple[Column, ...]:
         """The columns that the Bitable table has."""
         return tuple(column for column in self.columns if column.title)
+
+    @cached_property
+    def people(self) -> tuple[str, ...]:
+        """The columns of open_ids whose names the table shows, each once."""
+        return tuple(dict.fromkeys(column.of for column in self.columns if isinstance(column, NAMING)))
 
     @cached_property
     def by_name(self) -> dict[str, Column]:

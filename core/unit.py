@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-from .storage.protocol import Key, Outgoing, Publication, StoreHandle, Timer
+from .storage.protocol import AttachmentRequest, Key, Outgoing, Publication, StoreHandle, Timer
 from .table import Row, Table
 
 _ABSENT: Any = object()
@@ -28,6 +28,7 @@ class Unit:
         self.rows: dict[Table, dict[Key, Row | None]] = {}
         self.published: list[Publication] = []
         self.outgoing: list[Outgoing] = []
+        self.attachments: list[AttachmentRequest] = []
         self.timers: list[Timer] = []
         """Of the same name the last one counts."""
 
@@ -96,4 +97,4 @@ class Unit:
 
     @property
     def _lists(self) -> tuple[list[Any], ...]:
-        return self.published, self.outgoing, self.timers
+        return self.published, self.outgoing, self.attachments, self.timers

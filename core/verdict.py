@@ -5,7 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from .status import ApiStatus, ConnectionStatus, JournalStatus, OutboxStatus, PluginStatus, State, TableStatus
+from .status import (
+    ApiStatus,
+    AttachmentStatus,
+    ConnectionStatus,
+    JournalStatus,
+    OutboxStatus,
+    PluginStatus,
+    State,
+    TableStatus,
+)
 
 LONG_CALL: Final = 30.0
 """Seconds after which a hook that has not returned is reported."""
@@ -18,12 +27,15 @@ def verdict(
     tables: Sequence[TableStatus],
     api: ApiStatus,
     outbox: OutboxStatus,
+    attachments: AttachmentStatus,
 ) -> tuple[State, tuple[str, ...]]:
     """The state, and what an operator should know about it."""
     blocking = _blocking(connection, journal)
     lasting = [*_plugins(plugins), *_tables(tables)]
     if outbox.problem:
         lasting.append(f"{outbox.waiting} messages wait and {outbox.failed} were given up; the last: {outbox.problem}")
+    if attachments.problem:
+        lasting.append(f"{attachments.waiting} attachments wait: {attachments.problem}")
     if api.quota and api.used >= api.quota:
         lasting.append(f"all {api.quota} API calls of {api.month} are used; tables are written again next month")
     if blocking:

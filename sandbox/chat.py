@@ -6,7 +6,7 @@ from bisect import bisect_left, insort_right
 from dataclasses import dataclass, field
 from typing import Literal
 
-from .scenario.act import Mention
+from .scenario.act import Forwarded, Mention
 
 
 @dataclass(slots=True, eq=False)
@@ -52,6 +52,8 @@ class Message:
     mentions: tuple[Mention, ...] = ()
     card: str = ""
     """The JSON of an interactive card as it was sent."""
+    forwarded: tuple[Forwarded, ...] = ()
+    """What a merged forward holds."""
     edits: int = 0
     recalled: bool = False
     reactions: dict[tuple[str, str], Reaction] | None = None

@@ -9,11 +9,12 @@ from typing import Any
 
 import orjson
 
+from . import cards
 from .people import People
 from .reply import ApiError
 from .scenario.act import EVERYONE, Mention
 
-BAD_PARAMETER, TOO_LONG, UNSUPPORTED, NOT_OWNED, CARD_FAILED = 230001, 230025, 230054, 230017, 230099
+BAD_PARAMETER, TOO_LONG, UNSUPPORTED, NOT_OWNED = 230001, 230025, 230054, 230017
 TEXT_LIMIT, CARD_LIMIT = 150 * 1024, 30 * 1024
 
 REQUIRED = {
@@ -75,7 +76,8 @@ def prepare(msg_type: str, content: object, people: People, owns: Callable[[str]
         value = orjson.loads(content)
     except orjson.JSONDecodeError as error:
         if msg_type == "interactive":
-            raise ApiError(CARD_FAILED, f"Failed to create card content, ErrCode: 200621; ErrMsg: {error}") from error
+            reason = f"ErrCode: {cards.NOT_A_CARD}; ErrPath: ROOT; ErrMsg: parse card json err: {error}"
+            raise ApiError(cards.CARD_FAILED, f"Failed to create card content, ext={reason}") from error
         raise ApiError(
             BAD_PARAMETER, f"Your request contains an invalid request parameter: content: {error}"
         ) from error
@@ -86,6 +88,7 @@ def prepare(msg_type: str, content: object, people: People, owns: Callable[[str]
         case "post":
             shown = _post(value, mentions, owns)
         case "interactive":
+            cards.check(value)
             return Prepared(orjson.dumps(flatten(value)).decode(), card=content)
         case "system":
             shown = value
@@ -171,8 +174,8 @@ def _flat(element: dict[str, Any]) -> list[dict[str, Any]]:
             return [{"tag": "img", "image_key": element.get("img_key", "")}]
         case "hr":
             return [{"tag": "hr"}]
-        case "action" | "column" | "column_set" | "form":
-            inner = element.get("actions") or element.get("columns") or element.get("elements") or []
+        case "action" | "column" | "column_set" | "form" | "note" | "collapsible_panel" | "interactive_container":
+            inner = [each for name in ("actions", "columns", "elements") for each in element.get(name) or ()]
             return [part for each in inner if isinstance(each, dict) for part in _flat(each)]
         case _:
             return [{"tag": "text", "text": str(shown)}]

@@ -13,7 +13,7 @@ from .gateway import Offline
 from .reply import ApiError
 from .scenario import act as acts
 from .scenario.act import ScenarioError
-from .world import Impossible
+from .world import Impossible, Refusal
 
 if TYPE_CHECKING:
     from .server import Sandbox
@@ -36,6 +36,7 @@ class Control:
         router.add_post("/sandbox/play", self._play)
         router.add_post("/sandbox/disconnect", self._disconnect)
         router.add_post("/sandbox/refuse", self._refuse)
+        router.add_post("/sandbox/downloads", self._downloads)
         router.add_post("/sandbox/revoke", self._revoke)
         router.add_patch("/sandbox/scopes", self._scopes)
 
@@ -102,6 +103,23 @@ class Control:
             self._sandbox.gateway.refuse(int(body["code"]), int(body.get("times", 1)))
         except (KeyError, TypeError, ValueError) as problem:
             raise _wrong(problem) from problem
+        return _answer(request, {})
+
+    async def _downloads(self, request: web.Request) -> web.Response:
+        """Makes downloads of one resource fail: ``{key, code, times}``, or cut after so many bytes: ``{key, after}``.
+
+        Without ``times`` they fail for ever; with neither ``code`` nor ``after`` they work again.
+        """
+        body = await _body(request)
+        try:
+            refusal = Refusal(int(body.get("code", 0)), int(body.get("after", -1)), int(body.get("times", 0)))
+            refusals, key = self._sandbox.world.refusals, str(body["key"])
+        except (KeyError, TypeError, ValueError, AttributeError) as problem:
+            raise _wrong(problem) from problem
+        if refusal.code or refusal.after >= 0:
+            refusals[key] = refusal
+        else:
+            refusals.pop(key, None)
         return _answer(request, {})
 
     async def _revoke(self, request: web.Request) -> web.Response:

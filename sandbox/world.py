@@ -6,7 +6,7 @@ An operation changes the state and hands the event the platform would announce t
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import orjson
@@ -16,9 +16,21 @@ from .events import Events
 from .ids import Ids
 from .people import App, People
 from .scenario import act as acts
-from .scenario.act import Act, Mention, Person, Resource
+from .scenario.act import Act, Forwarded, Mention, Person, Resource
 
 Listener = Callable[[bytes], None]
+
+
+@dataclass(slots=True)
+class Refusal:
+    """Why a download of one resource fails, and how often still."""
+
+    code: int
+    """What is answered; 0 = the bytes begin to come and then the line is cut."""
+    after: int = 0
+    """Bytes that come before the line is cut."""
+    times: int = 0
+    """Failures left; 0 = for ever."""
 
 
 class Impossible(Exception):
@@ -35,6 +47,10 @@ class World:
         self.messages: dict[str, Message] = {}
         self.resources: dict[str, Resource] = {}
         """What people put into messages, by image or file key."""
+        self.refusals: dict[str, Refusal] = {}
+        """Downloads that fail although the resource is there, by key."""
+        self.forwarded: set[str] = set()
+        """The ids of messages inside merged forwards."""
         self._topics: dict[str, Timeline] = {}
         self._ids = ids
         self._now = clock
@@ -124,6 +140,7 @@ class World:
         in_topic: bool = False,
         mentions: tuple[Mention, ...] = (),
         card: str = "",
+        forwarded: tuple[Forwarded, ...] = (),
     ) -> Message:
         """A message of ``sender`` (an open_id, the app_id, or empty for the platform), announced if a person's."""
         message_id = message_id or self._ids.message()
@@ -145,8 +162,10 @@ class World:
             root=root,
             mentions=mentions,
             card=card,
+            forwarded=forwarded,
         )
         self.messages[message_id] = message
+        self.forwarded.update(child.message for child in forwarded)
         chat.active_at = now
         if in_topic or chat.mode == "topic":
             self._file_under_topic(message)
@@ -188,6 +207,7 @@ class World:
             root=act.root,
             in_topic=act.thread,
             mentions=mentions,
+            forwarded=act.forwarded,
         )
 
     def react(self, message: Message, operator: str, emoji: str, *, at: int | None = None) -> Reaction:

@@ -71,7 +71,7 @@ async def test_messages_are_sent_in_order_and_replies_go_to_their_message(store:
         ask(
             store,
             *(text(f"k{n}", f"第{n}", client.chat_id) for n in range(7)),
-            text("r", "回答", reply_to=asked.message_id),
+            text("r", "回答", client.chat_id, asked.message_id),
         )
         while await outbox.send_due():
             pass
@@ -181,7 +181,7 @@ def test_a_message_without_a_key_or_a_place_is_refused(tmp_path: Path, wrong: di
     told: list[str] = []
 
     async def startup(ctx: Context[Any]) -> None:
-        with pytest.raises(ValueError, match="a message needs a key, and a chat_id or a message to reply to") as error:
+        with pytest.raises(ValueError, match="a message needs a key and a chat_id") as error:
             ctx.send(wrong.get("chat_id", "oc_a"), "text", {"text": ""}, key=wrong["key"])
         told.append(str(error.value))
 

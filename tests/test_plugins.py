@@ -183,7 +183,7 @@ def test_an_unknown_plugin_names_those_there_are(site: Path) -> None:
     install(site, "birthday")
     (problem,) = problems("birthdya")
     assert problem.what == "there is no plugin 'birthdya'"
-    assert "install it, or use one of: activity, birthday" in problem.fix
+    assert "install it, or use one of: activity, archive, birthday" in problem.fix
 
 
 CONFIGURED = """\

@@ -81,8 +81,13 @@ class TestSend:
             "elements": [
                 {"tag": "div", "text": {"tag": "lark_md", "content": "12 条"}},
                 {"tag": "hr"},
-                {"tag": "img", "img_key": "img_v3_x"},
-                {"tag": "action", "actions": [{"tag": "button", "text": {"content": "好"}, "type": "primary"}]},
+                {"tag": "img", "img_key": "img_v3_x", "alt": {"tag": "plain_text", "content": ""}},
+                {
+                    "tag": "action",
+                    "actions": [
+                        {"tag": "button", "text": {"tag": "plain_text", "content": "好"}, "type": "primary"},
+                    ],
+                },
             ],
         }
         message = await client.sent(card, "interactive")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 import itertools
+import random
 import zlib
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -280,3 +281,17 @@ def test_the_files_of_a_temporary_directory_go_with_it() -> None:
     media.close()
     assert not path.exists()
     assert not Bases(media).knows("base")
+
+
+async def test_25_mb_in_parts_are_the_same_25_mb(platform: Platform) -> None:
+    base = await platform.base()
+    data = random.Random(25).randbytes(25 << 20)
+    upload = await prepared(platform, base, len(data))
+    assert upload["block_num"] == 7
+    for seq in range(7):
+        block = data[seq * BLOCK_SIZE : (seq + 1) * BLOCK_SIZE]
+        assert await put(platform, upload["upload_id"], seq, block, checksum=str(zlib.adler32(block))) == 0
+    assert await put(platform, upload["upload_id"], 0, data[:BLOCK_SIZE], checksum="1") == 1062008
+    token = (await finish(platform, upload["upload_id"], 7)).data["file_token"]
+    _, body, _ = await download(platform, f"{platform.url}/open-apis/{MEDIAS}/{token}/download")
+    assert body == data

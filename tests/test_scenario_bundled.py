@@ -41,7 +41,8 @@ from sandbox.scenario.words import WORDS
 ROOT = Path(__file__).resolve().parents[1]
 TYPES = {
     "text", "post", "image", "file", "audio", "media", "sticker", "location", "vote", "merge_forward", "share_user",
-    "system",
+    "system", "folder", "share_chat", "interactive", "share_calendar_event", "calendar", "general_calendar",
+    "video_chat", "todo", "hongbao", "whiteboard",
 }  # fmt: skip
 
 
@@ -327,6 +328,37 @@ def test_resources_are_named_in_the_content_and_made_on_demand(says: list[Say]) 
     image = next(resource for _, resource in resources if resource.kind == "image")
     assert len(image.read()) == image.size
     assert image.read() == image.read()
+
+
+def test_sizes_that_take_parts_or_are_too_big_and_keys_with_nothing_behind_them(says: list[Say]) -> None:
+    sizes = {resource.size for said in says for resource in said.resources}
+    assert any(20 << 20 < size < 100 << 20 for size in sizes)
+    assert any(size > 100 << 20 for size in sizes)
+    assert any(said.type == "file" and not said.resources for said in says)
+
+
+def test_every_merged_forward_holds_messages(scenario: Scenario, says: list[Say]) -> None:
+    forwards = [said for said in says if said.type == "merge_forward"]
+    known = {person.open_id for person in scenario.people}
+    for said in forwards:
+        assert said.forwarded
+        inner = {each.message for each in said.forwarded if each.type == "merge_forward"}
+        assert all(each.at < said.at and each.sender in known for each in said.forwarded)
+        assert all(each.upper in {"", *inner} for each in said.forwarded)
+    assert any(each.upper for said in forwards for each in said.forwarded), "a forward in a forward"
+    ids = [each.message for said in forwards for each in said.forwarded] + [said.message for said in says]
+    assert len(set(ids)) == len(ids)
+    assert not [said for said in says if said.forwarded and said.type != "merge_forward"]
+
+
+def test_a_big_resource_is_made_piece_by_piece() -> None:
+    file = Resource("file_v3_x", "a.zip", "file", 200_000, 1)
+    pieces = list(file.chunks())
+    assert list(map(len, pieces)) == [65_536, 65_536, 65_536, 3_392]
+    assert len(set(pieces)) == len(pieces)
+    image = Resource("img_v3_x", "a.png", "image", 200_000, 1)
+    assert max(map(len, image.chunks())) <= 65_536
+    assert len(image.read()) == 200_000
 
 
 def test_an_image_is_a_valid_png_of_exactly_its_size() -> None:

@@ -58,6 +58,7 @@ def test_every_setting_can_be_given() -> None:
             "API_MONTHLY_QUOTA": "50000",
             "MAX_RETRIES": "10",
             "RETRY_DELAY": "30",
+            "ATTACHMENT_TYPES": "image, .PDF,",
             "UNRELATED": "x",
         },
         needs_credentials=True,
@@ -65,6 +66,7 @@ def test_every_setting_can_be_given() -> None:
     assert (settings.app_id, settings.app_secret.get_secret_value()) == ("cli_1", "s3cret")
     assert settings.feishu_base_url == "https://open.larksuite.com"
     assert settings.chat_id == ("oc_a", "oc_b")
+    assert settings.attachment_types == ("image", "pdf")
     assert (settings.max_retries, settings.retry_delay, settings.api_monthly_quota) == (10, 30.0, 50_000)
     assert settings.plugins_file == Path("other.toml")
 
@@ -111,6 +113,9 @@ WRONG: dict[str, tuple[str, str, str]] = {
     "TIMEZONE": ("Mars/Olympus", "'Mars/Olympus' is no time zone", "use an IANA name such as Asia/Shanghai"),
     "FEISHU_BASE_URL": ("open.feishu.cn", "'open.feishu.cn' is no https origin", "use https://open.feishu.cn or"),
     "API_MONTHLY_QUOTA": ("0", "should be greater than or equal to 1", "correct API_MONTHLY_QUOTA"),
+    "ATTACHMENTS": ("base", "should be 'upload', 'local', 'both' or 'off'", "correct ATTACHMENTS"),
+    "ATTACHMENT_MAX_MB": ("101", "should be less than or equal to 100", "correct ATTACHMENT_MAX_MB"),
+    "ATTACHMENT_TYPES": ("image,*.pdf", "extensions such as image,pdf,docx, not *.pdf", "correct ATTACHMENT_TYPES"),
     "MAX_RETRIES": ("-1", "should be greater than or equal to 0", "correct MAX_RETRIES"),
     "RETRY_DELAY": ("soon", "should be a valid number", "correct RETRY_DELAY"),
     "LOG_LEVEL": ("LOUD", "should be 'TRACE', 'DEBUG', 'INFO', 'WARNING' or 'ERROR'", "correct LOG_LEVEL"),

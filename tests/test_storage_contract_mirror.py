@@ -235,9 +235,10 @@ def test_strangers_are_those_nobody_ever_asked_for(store: StoreHandle) -> None:
     assert len(store.strangers(PLUGIN, SCORES, "user")) == 50
 
 
-def test_calls_are_counted_by_month_and_name(store: StoreHandle) -> None:
-    for month, name in (("2026-10", "search"), ("2026-11", "search"), ("2026-11", "create"), ("2026-11", "search")):
-        store.count_call(month, name)
+def test_calls_are_counted_by_day_and_name(store: StoreHandle) -> None:
+    for day, name in (("10-31", "search"), ("11-01", "search"), ("11-30", "create"), ("11-30", "search")):
+        store.count_call(f"2026-{day}", name)
+    assert store.calls_since("2026-11-01") == {"2026-11-01": 1, "2026-11-30": 2}
     assert store.calls("2026-11") == {"search": 2, "create": 1}
     assert store.calls("2026-10") == {"search": 1}
     assert store.calls("2026-12") == {}

@@ -9,7 +9,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core import Column, Json, Number, PersonCell, PersonName, Table, Text, Timestamp
+from core.table import (
+    Attachments,
+    Choice,
+    Column,
+    Json,
+    Link,
+    Number,
+    PersonCell,
+    PersonName,
+    PersonNames,
+    Table,
+    Text,
+    Timestamp,
+    joined_names,
+)
 
 USER = Text("user", "用户")
 
@@ -34,6 +48,27 @@ def test_what_follows_from_a_declaration() -> None:
     assert set(table.changeable) == {"n", "at"}
     assert table.blank == {"user": "", "n": 0, "at": None}
     assert table.by_name["n"] == Number("n")
+
+
+def test_names_may_be_those_of_a_private_list() -> None:
+    name, names = PersonName("name", "姓名", of="user"), PersonNames("names", "参与者", of="people")
+    table = Table(
+        "t",
+        (USER, name, names, PersonNames("again", of="people"), Json("people"), Attachments("files", "附件")),
+        key=("user",),
+        setting="T_TABLE_ID",
+    )
+    assert [column.name for column in table.stored] == ["user", "people", "files"]
+    assert table.people == ("user", "people")
+    assert table.blank == {"user": "", "people": None, "files": ()}
+    known = {"ou_1": "李", "ou_2": "王", "ou_3": ""}
+    row = {"user": "ou_2", "people": ["ou_2", "ou_9", "", 7, "ou_3", "ou_1"]}
+    assert joined_names(name, row, known) == "王"
+    assert joined_names(names, row, known) == "王, 李"
+    assert names.people(row) == ["ou_2", "ou_9", "ou_3", "ou_1"]
+    for nobody in (None, [], {"ou_1": 1}, "ou_1"):
+        assert joined_names(names, {"people": nobody}, known) == ""
+    assert joined_names(name, {"user": ""}, known) == ""
 
 
 def test_a_table_is_equal_only_to_itself() -> None:
@@ -71,6 +106,22 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "JSON in a title": ({"columns": (USER, Json("j", "清单"))}, r"\['j'\] are JSON"),
     "JSON in an index": ({"columns": (USER, Json("j")), "indexes": (("j",),)}, r"\['j'\] are JSON"),
     "JSON in the key": ({"columns": (Json("j"),), "key": ("j",)}, r"\['j'\] are JSON"),
+    "JSON as one person": ({"columns": (USER, Json("j"), PersonName("n", of="j"))}, r"\['j'\] are JSON"),
+    "names of no list": (
+        {"columns": (USER, PersonNames("n", of="user"))},
+        r"PersonNames are `of` Json columns; \['user'\] are not",
+    ),
+    "names of nobody": ({"columns": (USER, PersonNames("n", of="x"))}, r"\['x'\] are not"),
+    "attachments in the key": (
+        {"columns": (Attachments("f", "附件"),), "key": ("f",)},
+        r"\['f'\] are attachments; such columns have no index",
+    ),
+    "a search for a number": (
+        {"columns": (USER, Number("n")), "search": ("user", "n")},
+        r"search names Text columns, each once; \['n'\] are not",
+    ),
+    "a search for no column": ({"search": ("x",)}, r"search names Text columns, each once; \['x'\] are not"),
+    "a search twice": ({"search": ("user", "user")}, "search names Text columns, each once"),
     "a mirrored key without a title": (
         {"columns": (Text("user"),), "setting": "T_TABLE_ID"},
         "the columns of its key need titles",
@@ -95,7 +146,12 @@ HOLDS: list[tuple[Column, list[Any], list[Any]]] = [
     ),
     (Timestamp("c"), [None, 0, 1_793_500_000_000], ["", "1", 1.5, 2**63]),
     (Json("c"), [None, [], {"a": [1, "深"]}, "a", 1.5], [object(), {1: 2}, {"a": {1}}, "\ud83d", 2**64]),
+    (Choice("c"), ["", "a", "深"], [None, 1, "\ud83d"]),
+    (Choice("c", options=("活跃", "沉默")), ["", "活跃"], ["别的", None, ["活跃"]]),
+    (Link("c"), ["", "https://example.com"], [None, {"link": "https://example.com"}]),
+    (Attachments("c"), [(), [], [{"file_token": "b", "size": 3}]], [None, "a", {}, ["b"], [{"a": object()}]]),
     (PersonName("c", of="u"), [], ["", "李"]),
+    (PersonNames("c", of="u"), [], ["", "李", []]),
 ]
 
 

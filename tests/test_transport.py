@@ -243,7 +243,7 @@ def test_the_ledger_begins_anew_with_the_month_of_its_time_zone() -> None:
     assert ledger.seconds_left == 31 * DAY / 1000
     ledger.spend("a")
     assert (ledger.month, ledger.by_name) == ("2026-12", {"a": 1})
-    assert calls.by_month["2026-11"] == {"a": 1, "b": 1}
+    assert calls.calls("2026-11") == {"a": 1, "b": 1}
 
 
 def test_the_ledger_goes_on_after_a_restart() -> None:

@@ -6,7 +6,15 @@ from typing import Any
 
 import pytest
 
-from core.status import ApiStatus, ConnectionStatus, JournalStatus, OutboxStatus, PluginStatus, TableStatus
+from core.status import (
+    ApiStatus,
+    AttachmentStatus,
+    ConnectionStatus,
+    JournalStatus,
+    OutboxStatus,
+    PluginStatus,
+    TableStatus,
+)
 from core.verdict import LONG_CALL, verdict
 
 CONNECTED = ConnectionStatus(phase="connected", connected_since=1, last_frame=1)
@@ -27,8 +35,17 @@ def told(
     tables: tuple[TableStatus, ...] = (),
     api: ApiStatus | None = None,
     outbox: OutboxStatus | None = None,
+    attachments: AttachmentStatus | None = None,
 ) -> tuple[str, tuple[str, ...]]:
-    return verdict(connection, journal or JournalStatus(), plugins, tables, api or ApiStatus(), outbox or OutboxStatus())
+    return verdict(
+        connection,
+        journal or JournalStatus(),
+        plugins,
+        tables,
+        api or ApiStatus(),
+        outbox or OutboxStatus(),
+        attachments or AttachmentStatus(),
+    )
 
 
 def test_healthy_is_when_everything_works() -> None:
@@ -108,3 +125,10 @@ def test_degraded_is_when_a_message_cannot_be_sent() -> None:
     assert told(outbox=OutboxStatus(waiting=3, failed=4)) == ("healthy", ())
     reason = "1 messages wait and 2 were given up; the last: pin: 230002 not in the group"
     assert told(outbox=OutboxStatus(1, 2, "pin: 230002 not in the group")) == ("degraded", (reason,))
+
+
+def test_degraded_is_when_no_attachment_can_be_fetched() -> None:
+    assert told(attachments=AttachmentStatus("upload", waiting=3, for_budget=True, failed=1)) == ("healthy", ())
+    refused = AttachmentStatus("upload", waiting=3, problem="drive.v1.media.uploadAll: 1061004 forbidden.")
+    reason = "3 attachments wait: drive.v1.media.uploadAll: 1061004 forbidden."
+    assert told(attachments=refused) == ("degraded", (reason,))

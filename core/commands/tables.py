@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, TextIO
 import click
 
 from ..errors import ConfigurationError, Problem
-from ..table import Column, Number, PersonCell, PersonName, Table
+from ..table import Column, Number, PersonCell, PersonName, PersonNames, Table
 from .start import Start
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ def export(start: Start, *, table: str, file: Path) -> None:
 
 def _telling(table: Table) -> list[Column]:
     """The columns worth their width: a person's name stands for their ID and their person cell."""
-    named = {column.of for column in table.columns if isinstance(column, PersonName)}
+    named = {column.of for column in table.columns if isinstance(column, PersonName | PersonNames)}
     return [c for c in table.columns if c.name not in named and not (isinstance(c, PersonCell) and c.of in named)]
 
 

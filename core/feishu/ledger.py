@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime
-from typing import Protocol
+from datetime import datetime, timedelta
+from typing import Final, Protocol
 from zoneinfo import ZoneInfo
 
 from ..errors import QuotaExhausted
 from ..platform import Budget
 
+LOOKED_BACK: Final = 7
+"""Days whose calls tell what the rest of the month will cost: a week, as weekends are quieter."""
+
 
 class CallStore(Protocol):
     """Where the counts are kept."""
 
-    def count_call(self, month: str, name: str) -> None: ...
+    def count_call(self, day: str, name: str) -> None: ...
 
     def calls(self, month: str) -> dict[str, int]: ...
+
+    def calls_since(self, day: str) -> dict[str, int]: ...
 
 
 class Ledger:
@@ -31,6 +36,8 @@ class Ledger:
         """The month counted, ``YYYY-MM``."""
         self._calls: dict[str, int] = {}
         self._turn_month()
+        first = self._now().date() - timedelta(days=LOOKED_BACK)
+        self._days = store.calls_since(first.isoformat())
 
     def spend(self, name: str) -> None:
         """Count one call of ``name``. Raises ``QuotaExhausted`` instead when the month's calls are used up."""
@@ -40,8 +47,10 @@ class Ledger:
                 f"{name} was not called: all {self.quota} API calls of {self.month} are used (API_MONTHLY_QUOTA); "
                 "they start again on the 1st"
             )
-        self._store.count_call(self.month, name)
+        day = self._now().date().isoformat()
+        self._store.count_call(day, name)
         self._calls[name] = self._calls.get(name, 0) + 1
+        self._days[day] = self._days.get(day, 0) + 1
 
     @property
     def used(self) -> int:
@@ -62,7 +71,7 @@ class Ledger:
     @property
     def seconds_left(self) -> float:
         """Until the next month begins."""
-        now = datetime.fromtimestamp(self._clock() / 1000, self._timezone)
+        now = self._now()
         ahead = now.replace(
             year=now.year + now.month // 12, month=now.month % 12 + 1, day=1, hour=0, minute=0, second=0, microsecond=0
         )
@@ -70,13 +79,31 @@ class Ledger:
 
     def budget(self) -> Budget:
         """The month's calls as of now; readable from any thread."""
-        used = self.used if self.month == self._month_now() else 0
+        used = self.used if self.month == f"{self._now():%Y-%m}" else 0
         return Budget(self.quota, used, self.seconds_left)
 
-    def _month_now(self) -> str:
-        return datetime.fromtimestamp(self._clock() / 1000, self._timezone).strftime("%Y-%m")
+    def forecast(self) -> int:
+        """What the month will have cost when it goes on like the last seven days; at most the quota.
+
+        Readable from any thread.
+        """
+        now = self._now()
+        recent = {day: calls for day, calls in self._days.copy().items() if day > _before(now, LOOKED_BACK)}
+        if not recent:
+            return self.budget().used
+        began = datetime.fromisoformat(min(recent)).replace(tzinfo=self._timezone)
+        seconds = max((now - began).total_seconds(), 3600.0)
+        expected = self.budget().used + sum(recent.values()) / seconds * self.seconds_left
+        return min(self.quota, round(expected))
+
+    def _now(self) -> datetime:
+        return datetime.fromtimestamp(self._clock() / 1000, self._timezone)
 
     def _turn_month(self) -> None:
-        month = self._month_now()
+        month = f"{self._now():%Y-%m}"
         if month != self.month:
             self.month, self._calls = month, dict(self._store.calls(month))
+
+
+def _before(now: datetime, days: int) -> str:
+    return (now.date() - timedelta(days=days)).isoformat()

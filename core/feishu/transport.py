@@ -1,15 +1,18 @@
 """Calls of the open API: one pooled session, the tenant token, rate limits, retries, and every call in the ledger.
 
-It answers with the ``data`` object or raises; it never interprets what the data means.
+It answers with the ``data`` object, or with a file it saved, or raises; it never interprets what the data means.
 """
 
 from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable, Mapping
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any, Final, Self
+from pathlib import Path
+from typing import Any, Final, Self, TypeVar
 
 import aiohttp
 import orjson
@@ -19,6 +22,10 @@ from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, sto
 
 from ..errors import ApiError, ApiFailure, QuotaExhausted, Unreachable
 from .ledger import Ledger
+from .streams import Download, FilePart, FilePayload, allowed_time, is_file, save
+
+T = TypeVar("T")
+Query = Mapping[str, str] | list[tuple[str, str]] | None
 
 TIMEOUT: Final = aiohttp.ClientTimeout(total=30, connect=10)
 ATTEMPTS: Final = 5
@@ -82,12 +89,14 @@ class Api:
         ledger: Ledger,
         *,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        now: Callable[[], float] = time.monotonic,
     ) -> None:
         self.ledger = ledger
         self._base_url = base_url
         self._app_id = app_id
         self._app_secret = app_secret
         self.sleep = sleep
+        self._now = now
         self._limiters: dict[str, AsyncLimiter] = {}
         self._token = ""
         self._token_until = 0.0
@@ -114,7 +123,7 @@ class Api:
         operation: Operation,
         *,
         path: Mapping[str, str] | None = None,
-        query: Mapping[str, str] | list[tuple[str, str]] | None = None,
+        query: Query = None,
         body: Mapping[str, Any] | bytes | None = None,
     ) -> dict[str, Any]:
         """The ``data`` of the answer.
@@ -123,6 +132,51 @@ class Api:
         names), and once a refused token. Raises ``ApiError`` for any other code, ``Unreachable`` when the attempts are
         used up, ``QuotaExhausted``.
         """
+        data = body if isinstance(body, bytes) or body is None else orjson.dumps(body)
+        address = operation.path.format_map(path or {})
+
+        async def attempt(headers: dict[str, str]) -> dict[str, Any]:
+            return await self._send(operation, address, query, data, headers)
+
+        return _data(await self._insist(operation, attempt))
+
+    async def upload(self, operation: Operation, fields: Mapping[str, str], part: FilePart) -> dict[str, Any]:
+        """The ``data`` of the answer to a form of ``fields`` and then ``file``, read from disk while it is sent.
+
+        Repeated, each time from the beginning, and failing as of ``call``.
+        """
+
+        async def attempt(headers: dict[str, str]) -> dict[str, Any]:
+            form = aiohttp.FormData()
+            for name, value in fields.items():
+                form.add_field(name, value)
+            form.add_field("file", FilePayload(part), filename="file")
+            return await self._send(operation, operation.path, None, form, headers, allowed_time(part.length))
+
+        return _data(await self._insist(operation, attempt))
+
+    async def download(
+        self, operation: Operation, to: Path, *, most: int, path: Mapping[str, str], query: Query = None
+    ) -> Download:
+        """Save the file that answers, of at most ``most`` bytes, to ``to``.
+
+        Repeated, each time from the beginning, and failing as of ``call``; then nothing stays at ``to``. Raises
+        ``TooLarge`` and ``StorageError`` too.
+        """
+        address = operation.path.format_map(path)
+
+        async def attempt(headers: dict[str, str]) -> Download:
+            async with self._open(operation, address, query, None, headers, allowed_time(most)) as response:
+                if is_file(response):
+                    return await save(response, to, most)
+                raw = await response.read()
+            self._checked(operation, response, raw)
+            raise Unreachable(f"{operation.name}: the answer is no file")
+
+        return await self._insist(operation, attempt)
+
+    async def _insist(self, operation: Operation, attempt: Callable[[dict[str, str]], Awaitable[T]]) -> T:
+        """What ``attempt``, given the headers, answers at last."""
         retrying = AsyncRetrying(
             retry=retry_if_exception_type(_Again),
             stop=stop_after_attempt(ATTEMPTS),
@@ -132,46 +186,36 @@ class Api:
         )
         renewed = False
         try:
-            async for attempt in retrying:
-                with attempt:
+            async for again in retrying:
+                with again:
                     try:
-                        return await self._once(operation, path or {}, query, body)
+                        return await self._once(operation, attempt)
                     except _BadToken as refused:
                         if renewed:
                             raise refused.cause from None
                         renewed = True
                         raise _Again(refused.cause, 0.0) from None
-        except _Again as again:
-            raise again.cause from None
+        except _Again as given_up:
+            raise given_up.cause from None
         raise AssertionError("unreachable")
 
-    async def _once(
-        self,
-        operation: Operation,
-        path: Mapping[str, str],
-        query: Mapping[str, str] | list[tuple[str, str]] | None,
-        body: Mapping[str, Any] | bytes | None,
-    ) -> dict[str, Any]:
+    async def _once(self, operation: Operation, attempt: Callable[[dict[str, str]], Awaitable[T]]) -> T:
         token = await self._fresh_token()
         limiter = self._limiters.setdefault(operation.name, AsyncLimiter(operation.per_second, 1.0))
         async with limiter:
             try:
-                answer = await self._send(
-                    operation, operation.path.format_map(path), query, body, {"Authorization": f"Bearer {token}"}
-                )
+                return await attempt({"Authorization": f"Bearer {token}"})
             except _BadToken:
                 if self._token == token:  # Else another call has renewed it meanwhile.
                     self._token_until = 0.0
                 raise
-        data = answer.get("data")
-        return data if isinstance(data, dict) else {}
 
     async def _fresh_token(self) -> str:
-        now = asyncio.get_running_loop().time()
+        now = self._now()
         async with self._token_lock:
             if now >= self._token_until:
                 operation = Operation("auth.v3.tenantAccessToken.internal", "POST", TOKEN_PATH)
-                body = {"app_id": self._app_id, "app_secret": self._app_secret}
+                body = orjson.dumps({"app_id": self._app_id, "app_secret": self._app_secret})
                 answer = await self._send(operation, TOKEN_PATH, None, body, {})
                 token, lifetime = answer.get("tenant_access_token"), answer.get("expire")
                 if not isinstance(token, str) or not isinstance(lifetime, int | float):
@@ -183,35 +227,59 @@ class Api:
     async def _send(
         self,
         operation: Operation,
-        path: str,
-        query: Mapping[str, str] | list[tuple[str, str]] | None,
-        body: Mapping[str, Any] | bytes | None,
+        address: str,
+        query: Query,
+        body: bytes | aiohttp.FormData | None,
         headers: dict[str, str],
+        timeout: aiohttp.ClientTimeout = TIMEOUT,
     ) -> dict[str, Any]:
-        """One attempt. Raises ``_Again`` or ``_BadToken`` around what may be repeated."""
+        """One attempt: the whole answer. Raises ``_Again`` or ``_BadToken`` around what may be repeated."""
+        if isinstance(body, bytes):
+            headers["Content-Type"] = "application/json; charset=utf-8"
+        async with self._open(operation, address, query, body, headers, timeout) as response:
+            raw = await response.read()
+        return self._checked(operation, response, raw)
+
+    @asynccontextmanager
+    async def _open(
+        self,
+        operation: Operation,
+        address: str,
+        query: Query,
+        body: bytes | aiohttp.FormData | None,
+        headers: dict[str, str],
+        timeout: aiohttp.ClientTimeout,
+    ) -> AsyncIterator[aiohttp.ClientResponse]:
+        """A response whose body is still to be read; what breaks meanwhile is raised as ``_Again``."""
         if self._session is None:
             raise RuntimeError("use `async with Api(…)`")
         self.ledger.spend(operation.name)
-        data = body if isinstance(body, bytes) or body is None else orjson.dumps(body)
-        if data is not None:
-            headers["Content-Type"] = "application/json; charset=utf-8"
         try:
             async with self._session.request(
-                operation.method, self._base_url + path, params=query, data=data, headers=headers, allow_redirects=False
+                operation.method,
+                self._base_url + address,
+                params=query,
+                data=body,
+                headers=headers,
+                timeout=timeout,
+                allow_redirects=False,
             ) as response:
-                status, raw = response.status, await response.read()
-                reset = response.headers.get("x-ogw-ratelimit-reset", "")
-                log_id = response.headers.get("X-Tt-Logid", "")
+                yield response
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             reason = f"{operation.name}: no answer from {self._base_url}: {str(error) or type(error).__name__}"
             raise _Again(Unreachable(reason)) from error
-        answer = _parsed(raw)
+
+    def _checked(self, operation: Operation, response: aiohttp.ClientResponse, raw: bytes) -> dict[str, Any]:
+        """The answer in ``raw`` when it says that all is well. Raises as ``_send``."""
+        status, answer = response.status, _parsed(raw)
         if answer is None or not isinstance(answer.get("code"), int):
             problem = Unreachable(f"{operation.name}: HTTP {status} without a usable answer")
             if status == 429 or status >= 500 or status == 200:
                 raise _Again(problem)
             raise problem
         if answer["code"] != 0:
+            headers = response.headers
+            reset, log_id = headers.get("x-ogw-ratelimit-reset", ""), headers.get("X-Tt-Logid", "")
             self._refused(operation, status, answer, reset, log_id)
         return answer
 
@@ -242,6 +310,11 @@ def _wait(state: RetryCallState) -> float:
     if isinstance(error, _Again) and error.after is not None:
         return min(error.after, 120.0)
     return float(min(LONGEST_WAIT, 2.0 ** (state.attempt_number - 1)) * random.uniform(0.75, 1.25))  # noqa: S311
+
+
+def _data(answer: dict[str, Any]) -> dict[str, Any]:
+    data = answer.get("data")
+    return data if isinstance(data, dict) else {}
 
 
 def _parsed(raw: bytes) -> dict[str, Any] | None:

@@ -16,6 +16,9 @@ from ..table import Row, Table
 Key = tuple[Any, ...]
 """The values of a table's key columns, in their order."""
 
+Between = tuple[str, Any, Any]
+"""(column, from, before): rows whose column is set and lies in that half-open interval; None leaves an end open."""
+
 
 class Record(NamedTuple):
     """One event on its way into the journal."""
@@ -114,6 +117,53 @@ class OutboxCount(NamedTuple):
     """Why the last one failed, or empty."""
 
 
+class AttachmentRequest(NamedTuple):
+    """A resource of a message that a plugin wants to have."""
+
+    message_id: str
+    file_key: str
+    kind: str
+    """``image`` or ``file``."""
+    name: str
+    """What its sender called it, or empty."""
+
+
+@dataclass(frozen=True, slots=True)
+class Attachment:
+    """A resource and how far it has come; one for all who asked for it."""
+
+    file_key: str
+    kind: str
+    name: str
+    attempts: int = 0
+    due: int = 0
+    """When to try next, ms."""
+    done: bool = False
+    """It is where it was wanted when it was fetched: uploaded, on this disk, or both."""
+    size: int = 0
+    checksum: int = 0
+    """Adler-32."""
+    media_type: str = ""
+    base: str = ""
+    """The base that ``file_token`` belongs to."""
+    file_token: str = ""
+    path: str = ""
+    """Of the local copy, below the data directory."""
+    parts: Mapping[str, Any] | None = None
+    """An upload in parts that is under way."""
+
+
+class AttachmentCount(NamedTuple):
+    """What was asked for and what became of it."""
+
+    waiting: int
+    failed: int
+    """Requests that could not be fulfilled, since ever."""
+    done: int
+    size: int
+    """Bytes of those that are done."""
+
+
 @dataclass(slots=True)
 class Commit:
     """Everything one batch of one plugin changes; it is stored whole or not at all."""
@@ -132,6 +182,7 @@ class Commit:
     failures: Sequence[Failure] = ()
     outgoing: Sequence[Outgoing] = ()
     timers: Sequence[Timer] = ()
+    attachments: Sequence[AttachmentRequest] = ()
 
 
 class Dead(NamedTuple):
@@ -226,6 +277,34 @@ class StoreHandle(Protocol):
     def scan(self, plugin: str, table: Table) -> Iterator[Row]:
         """Every row in key order; one read transaction."""
 
+    def select(
+        self,
+        plugin: str,
+        table: Table,
+        *,
+        equals: Mapping[str, Any],
+        between: Between | None,
+        limit: int | None,
+        after: Row | None,
+    ) -> Iterator[Row]:
+        """Rows in the order of ``between``'s column and of the key, those behind the row ``after``; one transaction."""
+
+    def search(
+        self,
+        plugin: str,
+        table: Table,
+        query: str,
+        *,
+        equals: Mapping[str, Any],
+        between: Between | None,
+        limit: int,
+    ) -> list[Row]:
+        """Rows in which every word of ``query`` occurs: the best by BM25 first, of equals the newest.
+
+        Any ``query`` is allowed; one without a letter or digit finds nothing. The newest is the greatest by the first
+        ``Timestamp`` column. Raises ``Undeclared`` when the table declares no ``search``.
+        """
+
     def top(self, plugin: str, table: Table, count: int) -> list[Row]:
         """The first ``count`` rows by the table's ``ranked_by``."""
 
@@ -256,11 +335,33 @@ class StoreHandle(Protocol):
     def forget_sent(self, before: int) -> None:
         """Forget messages that were sent before ``before`` (ms)."""
 
+    def attachments(self, now: int, limit: int, *, done: bool | None = None) -> list[Attachment]:
+        """Resources somebody waits for whose time has come, the longest due first; only those (not) ``done``."""
+
+    def attachment_messages(self, file_key: str) -> list[str]:
+        """The messages whose copy of a resource somebody waits for."""
+
+    def partial_attachments(self) -> list[str]:
+        """The file keys of the resources whose upload in parts is under way."""
+
+    def save_attachment(self, attachment: Attachment) -> None:
+        """How far a resource has come that somebody asked for before."""
+
+    def postpone_attachment(self, file_key: str, attempts: int, due: int, *, keep_parts: bool) -> None:
+        """Try it again at ``due`` (ms), going on with its upload in parts or not."""
+
+    def settle_attachment(
+        self, attachment: Attachment, outcome: Mapping[str, Any], *, message_id: str | None = None
+    ) -> None:
+        """Save it and publish ``outcome`` to each plugin that waits for it (as of ``message_id`` only, if given)."""
+
+    def attachment_count(self) -> AttachmentCount: ...
+
     def pending(self, plugin: str, table: Table, limit: int) -> list[PendingRow]:
         """Rows that Bitable does not show as they are."""
 
     def count_pending(self, plugin: str, table: Table) -> tuple[int, int]:
-        """(rows waiting, rows in all)."""
+        """(rows waiting, rows in all); of a private table none waits."""
 
     def batch(self, plugin: str, table: Table) -> Batch | None:
         """The creation under way, if any."""
@@ -301,10 +402,14 @@ class StoreHandle(Protocol):
     def save_people(self, names: Mapping[str, str], now: int, uses: Sequence[tuple[str, Table, str]]) -> None:
         """Keep names; where one changed, rows of ``uses`` (plugin, table, column) that show it wait to be mirrored."""
 
-    def count_call(self, month: str, name: str) -> None: ...
+    def count_call(self, day: str, name: str) -> None:
+        """One more call of ``name`` on ``day`` (``YYYY-MM-DD``)."""
 
     def calls(self, month: str) -> dict[str, int]:
         """Calls of ``month`` (``YYYY-MM``) by API name."""
+
+    def calls_since(self, day: str) -> dict[str, int]:
+        """Calls by day, from ``day`` on."""
 
     def close(self) -> None: ...
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import orjson
+
 from ..auth import require
 from ..chat import Message
 from ..content import BAD_PARAMETER
@@ -11,6 +13,7 @@ from ..endpoint import Call, Endpoint
 from ..paging import after, position
 from ..permissions import GROUP_MESSAGES, READ
 from ..reply import ApiError
+from ..scenario.act import Forwarded, Mention
 from ..world import World
 
 NO_SUCH_MESSAGE, BOT_OUT, NO_TOPIC = 99992354, 230002, 230019
@@ -56,17 +59,48 @@ class Documents:
             "body": {"content": _content(message, as_card)},
         }
         if message.mentions and not message.recalled:
-            shown["mentions"] = [
-                {
-                    "key": mention.key,
-                    "id": self._world.people.show(mention.open_id, id_type),
-                    "id_type": id_type,
-                    "name": mention.name,
-                    "tenant_key": tenant_key,
-                }
-                for mention in message.mentions
-            ]
+            shown["mentions"] = self._mentions(message.mentions, id_type)
         return shown
+
+    def forwarded(self, message: Message, *, id_type: str = "open_id") -> list[dict[str, Any]]:
+        """What a merged forward holds, each naming in ``upper_message_id`` the forward it is in (Appendix B)."""
+        if message.recalled:
+            return []
+        return [self._child(child, message, id_type) for child in message.forwarded]
+
+    def _child(self, child: Forwarded, message: Message, id_type: str) -> dict[str, Any]:
+        shown: dict[str, Any] = {
+            "message_id": child.message,
+            "msg_type": child.type,
+            "create_time": str(child.at),
+            "update_time": str(child.at),
+            "deleted": False,
+            "updated": False,
+            "chat_id": child.chat,
+            "sender": {
+                "id": self._world.people.show(child.sender, id_type),
+                "id_type": id_type,
+                "sender_type": "user",
+                "tenant_key": self._world.app.tenant_key,
+            },
+            "body": {"content": MERGED_TEXT if child.type == "merge_forward" else orjson.dumps(child.content).decode()},
+            "upper_message_id": child.upper or message.message_id,
+        }
+        if child.mentions:
+            shown["mentions"] = self._mentions(child.mentions, id_type)
+        return shown
+
+    def _mentions(self, mentions: tuple[Mention, ...], id_type: str) -> list[dict[str, Any]]:
+        return [
+            {
+                "key": mention.key,
+                "id": self._world.people.show(mention.open_id, id_type),
+                "id_type": id_type,
+                "name": mention.name,
+                "tenant_key": self._world.app.tenant_key,
+            }
+            for mention in mentions
+        ]
 
     def _sender(self, message: Message, id_type: str) -> dict[str, str]:
         if not message.sender:
@@ -84,11 +118,12 @@ class History:
         self._documents = documents
 
     async def get(self, call: Call) -> dict[str, Any]:
-        """One message. In a group it needs ``im:message.group_msg`` besides."""
+        """One message, and what it holds when it is a merged forward. A group's needs ``im:message.group_msg`` too."""
         message = self._documents.find(call.path["message_id"])
         if message.chat.mode != "p2p":
             require(self._world.app, GROUP_MESSAGES)
-        return {"items": [self._show(message, call)]}
+        inside = self._documents.forwarded(message, id_type=call.text("user_id_type", "open_id"))
+        return {"items": [self._show(message, call), *inside]}
 
     async def list_messages(self, call: Call) -> dict[str, Any]:
         """A page of a chat's messages, without the replies inside topics, or of one topic's."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import mimetypes
 from collections.abc import AsyncIterator
 from typing import Any
@@ -13,12 +12,21 @@ from aiohttp import BodyPartReader, web
 from ..endpoint import Call, Endpoint
 from ..permissions import READ, RESOURCES
 from ..reply import ApiError
+from ..scenario.act import Resource
 from ..uploads import Uploads
 from ..world import World
 
 BAD_PARAMETER, NOT_IN_MESSAGE, BOT_OUT, TOO_BIG, NOT_OWNER = 234001, 234003, 234004, 234006, 234008
 EMPTY, BAD_FORMAT, BIG_DOWNLOAD, UNSUPPORTED = 234010, 234011, 234037, 234043
 NO_SUCH_MESSAGE = 99992354
+REFUSED = {
+    234003: "The file is not in the message.",
+    234004: "The app is not in the chat.",
+    234009: "The app lacks the scope to download.",
+    234038: "The chat is in restricted mode.",
+    234040: "The message is invisible to the app.",
+}
+"""What ``POST /sandbox/downloads`` makes a download answer."""
 IMAGE_LIMIT, FILE_LIMIT, DOWNLOAD_LIMIT = 10 << 20, 30 << 20, 100 << 20
 FILE_TYPES = ("opus", "mp4", "pdf", "doc", "xls", "ppt", "stream")
 MAGIC = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF8", b"RIFF", b"BM", b"II*\0", b"MM\0*", b"\0\0\1\0")
@@ -32,11 +40,13 @@ class Resources:
         self._world = world
         self._uploads = uploads
 
-    async def of_message(self, call: Call) -> web.Response:
+    async def of_message(self, call: Call) -> web.StreamResponse:
         """The bytes of an image or file in a message."""
         kind, key = call.text("type"), call.path["file_key"]
         if kind not in ("image", "file"):
             raise ApiError(BAD_PARAMETER, f"Invalid request param: type {kind!r}")
+        if call.path["message_id"] in self._world.forwarded:
+            raise ApiError(UNSUPPORTED, "What is inside a merged forward cannot be downloaded.")
         message = self._world.messages.get(call.path["message_id"])
         if message is None:
             raise ApiError(NO_SUCH_MESSAGE, "The request you send is not a valid {message_id} or not exists")
@@ -49,27 +59,41 @@ class Resources:
         resource, upload = self._world.resources.get(key), self._uploads.get(key)
         if resource is None and upload is None:
             raise ApiError(NOT_IN_MESSAGE, f"The file is not in the message: {key}")
+        after = self._withheld(key)
         if (kind == "image") != key.startswith("img_"):
             raise ApiError(BAD_PARAMETER, f"Invalid request param: {key} is not of type {kind}")
         if resource is not None:
             if resource.size > DOWNLOAD_LIMIT:
                 raise ApiError(BIG_DOWNLOAD, "The file is above 100 MB.")
-            return _download(await asyncio.to_thread(resource.read), resource.name)
+            return await _stream(call.request, resource, after)
         return await self._own(key)
 
-    async def own_image(self, call: Call) -> web.Response:
+    def _withheld(self, key: str) -> int | None:
+        """After how many bytes the download is cut; None = it is not. Raises ``ApiError`` where it is refused."""
+        refusal = self._world.refusals.get(key)
+        if refusal is None:
+            return None
+        if refusal.times:
+            refusal.times -= 1
+            if not refusal.times:
+                del self._world.refusals[key]
+        if refusal.code:
+            raise ApiError(refusal.code, REFUSED.get(refusal.code, "The file cannot be downloaded."))
+        return refusal.after
+
+    async def own_image(self, call: Call) -> web.StreamResponse:
         """An image the app uploaded."""
         return await self._own(call.path["image_key"])
 
-    async def own_file(self, call: Call) -> web.Response:
+    async def own_file(self, call: Call) -> web.StreamResponse:
         """A file the app uploaded."""
         return await self._own(call.path["file_key"])
 
-    async def _own(self, key: str) -> web.Response:
+    async def _own(self, key: str) -> web.StreamResponse:
         upload = self._uploads.get(key)
         if upload is None:
             raise ApiError(NOT_OWNER, f"The app is not the resource's owner: {key}")
-        return _download(await asyncio.to_thread(upload.path.read_bytes), upload.name)
+        return web.FileResponse(upload.path, headers=_headers(upload.name))
 
     async def upload_image(self, call: Call) -> dict[str, Any]:
         """Keeps an image of up to 10 MB."""
@@ -135,8 +159,25 @@ async def _chunks(part: BodyPartReader) -> AsyncIterator[bytes]:
         yield bytes(chunk)
 
 
-def _download(data: bytes, name: str) -> web.Response:
+async def _stream(request: web.Request, resource: Resource, after: int | None) -> web.StreamResponse:
+    response = web.StreamResponse(headers=_headers(resource.name))
+    response.content_length = resource.size
+    await response.prepare(request)
+    sent = 0
+    for chunk in resource.chunks():
+        if after is not None and sent + len(chunk) > after:
+            await response.write(chunk[: after - sent])
+            if request.transport is not None:
+                request.transport.close()
+            return response
+        await response.write(chunk)
+        sent += len(chunk)
+    await response.write_eof()
+    return response
+
+
+def _headers(name: str) -> dict[str, str]:
     plain = name.isascii() and name.isprintable() and '"' not in name
     disposition = f'attachment; filename="{name}"' if plain else f"attachment; filename*=UTF-8''{quote(name)}"
     content_type = mimetypes.guess_type(name)[0] or "application/octet-stream"
-    return web.Response(body=data, headers={"Content-Type": content_type, "Content-Disposition": disposition})
+    return {"Content-Type": content_type, "Content-Disposition": disposition}

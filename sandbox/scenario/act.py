@@ -23,6 +23,10 @@ EVERYONE = "@_all"
 """The placeholder of @all. It has no ``Mention`` (FEISHU.md §2.2)."""
 
 
+PIECE = 1 << 16
+"""Bytes of a resource made at a time."""
+
+
 class ScenarioError(Exception):
     """A scenario or an act that cannot be played, with the place and the reason."""
 
@@ -74,20 +78,52 @@ class Resource:
     """In bytes."""
     seed: int
 
-    def read(self) -> bytes:
-        """Exactly ``size`` bytes; an image is a valid PNG when ``size`` leaves room for one (100 bytes)."""
-        noise = hashlib.shake_256(f"{self.key}/{self.seed}".encode()).digest(self.size)
+    def chunks(self) -> Iterator[bytes]:
+        """Exactly ``size`` bytes, 64 KiB at a time; an image is a valid PNG when ``size`` leaves room (100 bytes)."""
         if self.kind == "file" or self.size < 100:
-            return noise
-        pixel = noise[:3]
-        head = b"\x89PNG\r\n\x1a\n" + _chunk(b"IHDR", struct.pack(">IIBBBBB", 8, 8, 8, 2, 0, 0, 0))
+            yield from self._noise(self.size)
+            return
+        pixel = next(self._noise(3))
+        yield b"\x89PNG\r\n\x1a\n" + _chunk(b"IHDR", struct.pack(">IIBBBBB", 8, 8, 8, 2, 0, 0, 0))
         tail = _chunk(b"IDAT", zlib.compress((b"\0" + pixel * 8) * 8)) + _chunk(b"IEND", b"")
-        # A private chunk, which viewers pass over, brings the file to its size: 12 bytes are its frame.
-        return head + _chunk(b"laRk", noise[: self.size - len(head) - len(tail) - 12]) + tail
+        # A private chunk, which viewers pass over, brings the file to its size: 12 bytes are its frame, 33 the head.
+        padding = self.size - 33 - len(tail) - 12
+        yield struct.pack(">I", padding) + b"laRk"
+        checksum = zlib.crc32(b"laRk")
+        for noise in self._noise(padding):
+            checksum = zlib.crc32(noise, checksum)
+            yield noise
+        yield struct.pack(">I", checksum) + tail
+
+    def _noise(self, size: int) -> Iterator[bytes]:
+        """Pieces that differ, so that one left out or in the wrong place shows."""
+        for start in range(0, size, PIECE):
+            seal = f"{self.key}/{self.seed}/{start}".encode()
+            yield hashlib.shake_256(seal).digest(min(PIECE, size - start))
+
+    def read(self) -> bytes:
+        """All of it at once."""
+        return b"".join(self.chunks())
 
 
 def _chunk(kind: bytes, data: bytes) -> bytes:
     return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+
+@dataclass(frozen=True, slots=True)
+class Forwarded:
+    """One message inside a merged forward, as it was where it came from. Its resources cannot be downloaded."""
+
+    message: str
+    at: int
+    chat: str
+    """Where it was said; the reader need not be there."""
+    sender: str
+    type: str
+    content: dict[str, Any]
+    mentions: tuple[Mention, ...] = ()
+    upper: str = ""
+    """The forward inside this forward that holds it; empty = the outermost."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +145,9 @@ class Say:
     """In a topic (话题). A reply in a topic names the root as its parent, and the root is then of the topic too."""
     mentions: tuple[Mention, ...] = ()
     resources: tuple[Resource, ...] = ()
+    """What can be downloaded; a key in ``content`` that is not here is gone (234003)."""
+    forwarded: tuple[Forwarded, ...] = ()
+    """What a ``merge_forward`` holds."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import Literal
 
-from . import everyday, leisure, storylines, weekly
+from . import everyday, kinds, leisure, storylines, weekly
 from .act import Act, Chat, Join, Leave, Scenario
 from .aftermath import Aftermath
 from .cast import BEGIN, END, Member, members, shanghai
@@ -54,6 +54,7 @@ def _acts(seed: int, cast: tuple[Member, ...], main: Chat, topics: Chat) -> list
     corner = Stage(topics, tuple(each for each in cast if each.technical), seed, chance)
     Season(group, corner, chance).play()
     follow = [*Aftermath(group).follow(), *Aftermath(corner).follow(), *Edges(group).play()]
+    kinds.play(group, corner)
     moves = [*_moves(group), *_moves(corner)]
     return sorted((*moves, *group.says, *corner.says, *follow), key=lambda act: act.at)
 

@@ -32,13 +32,16 @@ class Calls:
     """The month's calls, in memory."""
 
     def __init__(self) -> None:
-        self.by_month: dict[str, Counter[str]] = defaultdict(Counter)
+        self.by_day: dict[str, Counter[str]] = defaultdict(Counter)
 
-    def count_call(self, month: str, name: str) -> None:
-        self.by_month[month][name] += 1
+    def count_call(self, day: str, name: str) -> None:
+        self.by_day[day][name] += 1
 
     def calls(self, month: str) -> dict[str, int]:
-        return dict(self.by_month[month])
+        return dict(sum((calls for day, calls in self.by_day.items() if day.startswith(month)), Counter()))
+
+    def calls_since(self, day: str) -> dict[str, int]:
+        return {one: calls.total() for one, calls in self.by_day.items() if one >= day}
 
 
 class Sleep:

@@ -49,6 +49,8 @@ Remote = dict[tuple[str, str], dict[str, Any]]
 class Stage:
     """The parts, as the application connects them; ``restart`` begins anew from what is on disk."""
 
+    table = ROWS
+
     def __init__(self, sandbox: UnrulySandbox, directory: Path) -> None:
         self.sandbox = sandbox
         self.clock = Clock()
@@ -62,14 +64,15 @@ class Stage:
         """Begin with what is on disk."""
         app = self.sandbox.world.app
         self.store = self._engine.store()
-        self.store.prepare(PLUGIN, [ROWS])
+        self.store.prepare(PLUGIN, [self.table])
         self._cursor = self.store.cursor(PLUGIN, 0)
         self.ledger = Ledger(self.store, 1_000_000, SHANGHAI, self.clock)
         self._api = Api(self.sandbox.url, app.app_id, app.secret, self.ledger, sleep=self.sleep)
         await self._api.__aenter__()
-        self.directory = People(self._api, self.store, [(PLUGIN, ROWS, "user")], clock=self.clock)
+        uses = [(PLUGIN, self.table, column) for column in self.table.people]
+        self.directory = People(self._api, self.store, uses, clock=self.clock)
         remote = RemoteTable(self._api, self.sandbox.tables.app_token, self.table_id)
-        self.entry = MirroredTable(PLUGIN, ROWS, self.table_id, remote, self.store, self.directory)
+        self.entry = MirroredTable(PLUGIN, self.table, self.table_id, remote, self.store, self.directory)
         self.mirror = Mirror([self.entry], Pace(1_000_000), self.ledger, clock=self.clock)
 
     async def close(self) -> None:
@@ -90,14 +93,15 @@ class Stage:
             (user, period): {**ROWS.blank, "user": user, "period": period, "updated": NOVEMBER, **values}
             for user in users
         }
-        self._commit(rows)
+        self.commit(rows)
 
     def drop(self, *users: str, period: str = "2026-11") -> None:
         """Rows deleted by the plugin."""
-        self._commit({(user, period): None for user in users})
+        self.commit({(user, period): None for user in users})
 
-    def _commit(self, rows: dict[Any, Row | None]) -> None:
-        self.store.commit(Commit(PLUGIN, self._cursor, self._cursor + 1, now=NOVEMBER, rows={ROWS: rows}))
+    def commit(self, rows: dict[Any, Row | None]) -> None:
+        """Rows by key as a plugin commits them; None deletes."""
+        self.store.commit(Commit(PLUGIN, self._cursor, self._cursor + 1, now=NOVEMBER, rows={self.table: rows}))
         self._cursor += 1
 
     async def flush(self) -> bool:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 import orjson
 
-from ...errors import StorageError
-from ...table import Json, Number, Row, Table, Text, Timestamp
-from ..protocol import Key
+from ...errors import StorageError, Undeclared
+from ...table import STRUCTURED, Attachments, Json, Number, Row, Table, Text, Timestamp
+from ..protocol import Between, Key
+from .search import SearchIndex
 
 TRACKED: Final = """
   _id INTEGER PRIMARY KEY,
@@ -19,6 +20,7 @@ TRACKED: Final = """
   _record TEXT,                          -- the Bitable record, once it exists
   _deleted INTEGER NOT NULL DEFAULT 0    -- deleted here, not yet there
 """
+NUMBERED: Final = "_id INTEGER PRIMARY KEY"
 
 
 class Layout:
@@ -31,7 +33,8 @@ class Layout:
         self._index = f"{plugin}.{table.name}"
         self._plugin = plugin
         self.columns = [column.name for column in table.stored]
-        self._json = [i for i, column in enumerate(table.stored) if isinstance(column, Json)]
+        self._json = [i for i, column in enumerate(table.stored) if isinstance(column, STRUCTURED)]
+        self.index = SearchIndex(self._index, table.search) if table.search else None
         self.selected = columns = ", ".join(map(quoted, self.columns))
         self.keys = keys = ", ".join(map(quoted, table.key))
         where = " AND ".join(f"{quoted(name)} = ?" for name in table.key)
@@ -65,6 +68,54 @@ class Layout:
         marks = ",".join("?" * count)
         return f"SELECT {self.selected} FROM {self.name} WHERE {quoted(self.table.key[0])} IN ({marks}){alive}"
 
+    def select(
+        self, equals: Mapping[str, Any], between: Between | None, limit: int | None, after: Row | None
+    ) -> tuple[str, list[Any]]:
+        """The query for rows in the order of ``between``'s column and of the key, and its parameters."""
+        conditions, values = self._conditions(equals, between)
+        order = [*([between[0]] if between else []), *self.table.key]
+        ordered = ", ".join(f"t.{quoted(name)}" for name in order)
+        if after is not None:
+            conditions.append(f"({ordered}) > ({','.join('?' * len(order))})")
+            values += [after[name] for name in order]
+        where = " AND ".join(conditions)
+        limited = -1 if limit is None else limit
+        return f"SELECT {self.selected} FROM {self.name} t WHERE {where} ORDER BY {ordered} LIMIT ?", [*values, limited]
+
+    def search(
+        self, words: str, equals: Mapping[str, Any], between: Between | None, limit: int
+    ) -> tuple[str, list[Any]]:
+        """The query for rows that match an FTS5 expression, best first, and its parameters."""
+        if self.index is None:
+            raise Undeclared(f"table {self._index} is searched; it needs search=(…) in its declaration")
+        conditions, values = self._conditions(equals, between)
+        columns = ", ".join(f"t.{quoted(name)}" for name in self.columns)
+        times = [f"t.{quoted(column.name)} DESC" for column in self.table.stored if isinstance(column, Timestamp)]
+        order = ", ".join(["s.rank", *times[:1], "t._id DESC"])
+        query = (
+            f"SELECT {columns} FROM {self.index.name} s JOIN {self.name} t ON t._id = s.rowid"
+            f" WHERE s.{self.index.name} MATCH ? AND {' AND '.join(conditions)} ORDER BY {order} LIMIT ?"
+        )
+        return query, [words, *values, limit]
+
+    def _conditions(self, equals: Mapping[str, Any], between: Between | None) -> tuple[list[str], list[Any]]:
+        conditions = ["t._deleted = 0" if self.tracked else "1", *(f"t.{quoted(name)} IS ?" for name in equals)]
+        values = list(equals.values())
+        if between is not None:
+            column, start, end = between
+            conditions.append(f"t.{quoted(column)} IS NOT NULL")
+            for sign, bound in ((">=", start), ("<", end)):
+                if bound is not None:
+                    conditions.append(f"t.{quoted(column)} {sign} ?")
+                    values.append(bound)
+        return conditions, values
+
+    def naming(self, column: str) -> tuple[str, str]:
+        """(table, expression) in which SQL finds the open_ids of ``column``, one or a list of them, row by row."""
+        if isinstance(self.table.by_name[column], Json):
+            return f"{self.name} t, json_each(t.{quoted(column)}) p", "p.value"
+        return f"{self.name} t", f"t.{quoted(column)}"
+
     def values(self, row: Row) -> tuple[Any, ...]:
         """A row as SQL parameters."""
         values = [row[name] for name in self.columns]
@@ -89,10 +140,7 @@ class Layout:
         declared = {column.name: _declaration(column) for column in self.table.stored}
         present = database.execute(f"PRAGMA table_info({self.name})").fetchall()
         if not present:
-            parts = [f"{quoted(name)} {declaration}" for name, declaration in declared.items()]
-            parts += [TRACKED, f"UNIQUE ({self.keys})"] if self.tracked else [f"PRIMARY KEY ({self.keys})"]
-            without = "" if self.tracked else " WITHOUT ROWID"
-            database.execute(f"CREATE TABLE {self.name} ({', '.join(parts)}){without}")
+            database.execute(self._creation(f"{quoted(name)} {kind}" for name, kind in declared.items()))
         else:
             self._same_key(database)
             names = {row[1] for row in present}
@@ -101,6 +149,8 @@ class Layout:
             for name, declaration in declared.items():
                 if name not in names:
                     database.execute(f"ALTER TABLE {self.name} ADD COLUMN {quoted(name)} {declaration}")
+            if self.index is not None and "_id" not in names:
+                self._number_rows(database)
         if self.tracked:
             database.execute(
                 f'CREATE INDEX IF NOT EXISTS "{self._index}.pending" ON {self.name}(_mirrored)'
@@ -114,10 +164,32 @@ class Layout:
         for index in self.table.indexes:
             columns = ", ".join(map(quoted, index))
             database.execute(f'CREATE INDEX IF NOT EXISTS "{self._index}.{"_".join(index)}" ON {self.name}({columns})')
+        if self.index is not None:
+            self.index.prepare(database)
+
+    def _creation(self, columns: Iterable[str]) -> str:
+        """The statement that makes the table; a private one has no row numbers unless an index needs them."""
+        if self.tracked or self.index is not None:
+            numbered = TRACKED if self.tracked else NUMBERED
+            return f"CREATE TABLE {self.name} ({', '.join(columns)}, {numbered}, UNIQUE ({self.keys}))"
+        return f"CREATE TABLE {self.name} ({', '.join(columns)}, PRIMARY KEY ({self.keys})) WITHOUT ROWID"
+
+    def _number_rows(self, database: sqlite3.Connection) -> None:
+        """Make a private table anew, with row numbers."""
+        before = quoted(f"{self._index}.before")
+        columns = {
+            quoted(name): f"{kind}{' NOT NULL' if needed else ''}{f' DEFAULT {default}' if default else ''}"
+            for _, name, kind, needed, default, _ in database.execute(f"PRAGMA table_info({self.name})").fetchall()
+        }
+        names = ", ".join(columns)
+        database.execute(f"ALTER TABLE {self.name} RENAME TO {before}")
+        database.execute(self._creation(f"{name} {declaration}" for name, declaration in columns.items()))
+        database.execute(f"INSERT INTO {self.name} ({names}) SELECT {names} FROM {before}")
+        database.execute(f"DROP TABLE {before}")
 
     def _same_key(self, database: sqlite3.Connection) -> None:
         for _, index, unique, origin, *_rest in database.execute(f"PRAGMA index_list({self.name})").fetchall():
-            if unique and origin == ("u" if self.tracked else "pk"):
+            if unique and origin in ("u", "pk"):
                 key = tuple(row[2] for row in database.execute(f'PRAGMA index_info("{index}")').fetchall())
                 if key != self.table.key:
                     raise StorageError(f"table {self._index}: its key was {key} and cannot become {self.table.key}")
@@ -138,6 +210,8 @@ def _declaration(column: object) -> str:
             return "REAL NOT NULL DEFAULT 0"
         case Timestamp():
             return "INTEGER"
+        case Attachments():
+            return "TEXT NOT NULL DEFAULT '[]'"
         case _:
             return "TEXT"
 

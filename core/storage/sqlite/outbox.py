@@ -23,7 +23,7 @@ class SqliteOutboxSide(SqliteHandle):
     def unsent(self, now: int, limit: int) -> list[Unsent]:
         rows = self.read(
             "SELECT id, plugin, key, chat_id, reply_to, msg_type, content, attempts FROM outbox WHERE id IN"
-            " (SELECT min(id) FROM outbox WHERE due IS NOT NULL GROUP BY chat_id, reply_to) AND due <= ?"
+            " (SELECT min(id) FROM outbox WHERE due IS NOT NULL GROUP BY chat_id) AND due <= ?"
             " ORDER BY id LIMIT ?",
             (now, limit),
         )

@@ -13,13 +13,16 @@ import orjson
 
 from ...errors import Fenced, StorageError
 from ...table import Row, Table
-from ..protocol import Commit, Consumer, Dead, Due, Failure, Key, Publication, Timer
+from ..protocol import Between, Commit, Consumer, Dead, Due, Failure, Key, Publication, Timer
+from .attachments import SCHEMA as ATTACHMENTS
+from .attachments import SqliteAttachmentSide, ask_for
 from .handle import insert_rows
-from .layout import quoted
+from .layout import Layout
 from .mirror import SqliteMirrorSide
 from .outbox import SqliteOutboxSide, put_in_outbox
+from .search import expression
 
-SCHEMA: Final = """
+SCHEMA: Final = f"""{ATTACHMENTS}
 CREATE TABLE IF NOT EXISTS consumer (
   plugin TEXT PRIMARY KEY, cursor INTEGER NOT NULL, handled INTEGER NOT NULL DEFAULT 0
 ) WITHOUT ROWID;
@@ -54,7 +57,7 @@ CREATE TABLE IF NOT EXISTS person (
   open_id TEXT PRIMARY KEY, name TEXT NOT NULL, fetched INTEGER NOT NULL
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS api_call (
-  month TEXT NOT NULL, name TEXT NOT NULL, calls INTEGER NOT NULL, PRIMARY KEY (month, name)
+  day TEXT NOT NULL, name TEXT NOT NULL, calls INTEGER NOT NULL, PRIMARY KEY (day, name)
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS batch (
   plugin TEXT NOT NULL, tbl TEXT NOT NULL, token TEXT NOT NULL, body BLOB NOT NULL, targets TEXT NOT NULL,
@@ -69,7 +72,7 @@ LONGEST_DELAY: Final = 86_400_000
 """ms; what is due later than that was noted by a clock that was wrong."""
 
 
-class SqliteStore(SqliteMirrorSide, SqliteOutboxSide):
+class SqliteStore(SqliteMirrorSide, SqliteOutboxSide, SqliteAttachmentSide):
     """One thread's handle on ``store.db``."""
 
     def prepare(self, plugin: str, tables: Sequence[Table]) -> None:
@@ -122,11 +125,42 @@ class SqliteStore(SqliteMirrorSide, SqliteOutboxSide):
 
     def scan(self, plugin: str, table: Table) -> Iterator[Row]:
         layout = self.layout(plugin, table)
+        return self._rows(layout, layout.scan)
+
+    def _rows(self, layout: Layout, query: str, values: Sequence[Any] = ()) -> Iterator[Row]:
         try:
-            for values in self._database.execute(layout.scan):
-                yield layout.row(values)
+            for found in self._database.execute(query, values):
+                yield layout.row(found)
         except sqlite3.Error as error:
             raise StorageError(f"SQLite: {error}") from error
+
+    def select(
+        self,
+        plugin: str,
+        table: Table,
+        *,
+        equals: Mapping[str, Any],
+        between: Between | None,
+        limit: int | None,
+        after: Row | None,
+    ) -> Iterator[Row]:
+        layout = self.layout(plugin, table)
+        return self._rows(layout, *layout.select(equals, between, limit, after))
+
+    def search(
+        self,
+        plugin: str,
+        table: Table,
+        query: str,
+        *,
+        equals: Mapping[str, Any],
+        between: Between | None,
+        limit: int,
+    ) -> list[Row]:
+        layout = self.layout(plugin, table)
+        words = expression(query)
+        statement, values = layout.search(words, equals, between, limit)
+        return list(self._rows(layout, statement, values)) if words else []
 
     def top(self, plugin: str, table: Table, count: int) -> list[Row]:
         layout = self.layout(plugin, table)
@@ -144,6 +178,8 @@ class SqliteStore(SqliteMirrorSide, SqliteOutboxSide):
                 layout = self.layout(commit.plugin, table)
                 insert_rows(database, layout.upsert, [layout.values(row) for row in rows.values() if row is not None])
                 database.executemany(layout.delete, (key for key, row in rows.items() if row is None))
+                if layout.index is not None:
+                    layout.index.catch_up(database)
             database.executemany(
                 "INSERT INTO published(plugin, type, event_id, event) VALUES (?,?,?,?)",
                 ((commit.plugin, p.type, p.event_id, orjson.dumps(p.event)) for p in commit.published),
@@ -158,6 +194,7 @@ class SqliteStore(SqliteMirrorSide, SqliteOutboxSide):
                 if timer.due is not None:
                     database.execute("INSERT INTO timer VALUES (?,?,?,?)", (commit.plugin, *timer))
             put_in_outbox(database, commit.plugin, commit.outgoing, commit.now)
+            ask_for(database, commit.plugin, commit.attachments, commit.now)
 
     def consumers(self) -> list[Consumer]:
         rows = self.read(
@@ -199,39 +236,45 @@ class SqliteStore(SqliteMirrorSide, SqliteOutboxSide):
         return known
 
     def strangers(self, plugin: str, table: Table, column: str) -> list[str]:
-        name = self.layout(plugin, table).name
-        rows = self.read(
-            f"SELECT DISTINCT {quoted(column)} FROM {name} WHERE {quoted(column)} != ''"
-            f" AND {quoted(column)} NOT IN (SELECT open_id FROM person) LIMIT 50"
+        rows, person = self.layout(plugin, table).naming(column)
+        found = self.read(
+            f"SELECT DISTINCT {person} FROM {rows} WHERE {person} != '' AND typeof({person}) = 'text'"
+            f" AND {person} NOT IN (SELECT open_id FROM person) LIMIT 50"
         )
-        return [row[0] for row in rows]
+        return [row[0] for row in found]
 
     def all_people(self) -> dict[str, str]:
         return dict(self.read("SELECT open_id, name FROM person WHERE name != ''"))
 
     def save_people(self, names: Mapping[str, str], now: int, uses: Sequence[tuple[str, Table, str]]) -> None:
         before = self.people(list(names))
-        changed = [(who,) for who, name in names.items() if before.get(who, ("", 0))[0] != name]
+        changed = [who for who, name in names.items() if before.get(who, ("", 0))[0] != name]
         with self.write() as database:
             database.executemany(
                 "INSERT OR REPLACE INTO person VALUES (?,?,?)", ((w, n, now) for w, n in names.items())
             )
-            for plugin, table, column in uses:
-                name = self.layout(plugin, table).name
-                database.executemany(
-                    f"UPDATE {name} SET _version = _version + 1 WHERE {quoted(column)} = ? AND _mirrored = _version",
-                    changed,
+            for plugin, table, column in uses if changed else ():
+                layout = self.layout(plugin, table)
+                rows, person = layout.naming(column)
+                database.execute(
+                    f"UPDATE {layout.name} SET _version = _version + 1 WHERE _mirrored = _version AND _id IN"
+                    f" (SELECT t._id FROM {rows} WHERE {person} IN (SELECT value FROM json_each(?)))",
+                    (orjson.dumps(changed).decode(),),
                 )
 
-    def count_call(self, month: str, name: str) -> None:
+    def count_call(self, day: str, name: str) -> None:
         with self.write() as database:
             database.execute(
-                "INSERT INTO api_call VALUES (?,?,1) ON CONFLICT(month, name) DO UPDATE SET calls = calls + 1",
-                (month, name),
+                "INSERT INTO api_call VALUES (?,?,1) ON CONFLICT(day, name) DO UPDATE SET calls = calls + 1",
+                (day, name),
             )
 
     def calls(self, month: str) -> dict[str, int]:
-        return dict(self.read("SELECT name, calls FROM api_call WHERE month = ? ORDER BY calls DESC, name", (month,)))
+        query = "SELECT name, sum(calls) FROM api_call WHERE day BETWEEN ? AND ? GROUP BY name ORDER BY 2 DESC, name"
+        return dict(self.read(query, (f"{month}-00", f"{month}-99")))
+
+    def calls_since(self, day: str) -> dict[str, int]:
+        return dict(self.read("SELECT day, sum(calls) FROM api_call WHERE day >= ? GROUP BY day", (day,)))
 
 
 def _keep(database: sqlite3.Connection, plugin: str, now: int, failure: Failure) -> None:
