@@ -137,6 +137,7 @@ class Application:
             self.ledger,
             clock=clock,
             on_published=self._publishing.set,
+            tick=tick,
         )
         access = Access(self._api, self.ledger, people, Groups(self._api, settings.chat_id, clock=clock))
         self.consumers = [

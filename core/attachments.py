@@ -63,6 +63,7 @@ class Attachments:
         *,
         clock: Callable[[], int],
         on_published: Callable[[], None],
+        tick: float = TICK,
     ) -> None:
         self._api = api
         self._store = store
@@ -71,6 +72,7 @@ class Attachments:
         self._ledger = ledger
         self._clock = clock
         self._on_published = on_published
+        self._tick = tick
         self._base = settings.bitable_app_token
         self.mode = settings.attachments if self._base or settings.attachments == "off" else "local"
         self._uploads = self.mode in ("upload", "both")
@@ -112,7 +114,7 @@ class Attachments:
                 except StorageError as error:
                     self._pause(error)
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._wake.wait(), TICK)
+                    await asyncio.wait_for(self._wake.wait(), self._tick)
         finally:
             await self._end()
 

@@ -20,6 +20,7 @@ from zoneinfo import ZoneInfo
 
 from loguru import logger
 
+from .calling import HookCalls
 from .context import Context
 from .errors import ApiFailure, Malformed, NotReady, Retry, StorageError
 from .events import ATTACHMENT_DONE, MESSAGE, REACTION_ADDED, REACTION_REMOVED, READ, RECALL, Event, Message, decode
@@ -38,8 +39,6 @@ HOOK_TIMEOUT: Final = 30.0
 SHUTDOWN_TIMEOUT: Final = 10.0
 LEFT_TIMEOUT: Final = 1.0
 """Seconds that the tasks a plugin left running have to end when they are cancelled."""
-WATCH: Final = 0.25
-"""Seconds between two looks at whether a hook call takes too long."""
 TICK: Final = 0.5
 """Seconds after which a consumer looks by itself: at its timers, and should a wake-up ever be lost."""
 
@@ -102,9 +101,7 @@ class PluginConsumer:
         self._attempts = 0
         self._skipped: dict[str, int] = {}
         self._failing: dict[str, str] = {}
-        self._calling_since: float | None = None
-        self._call_timeout = hook_timeout
-        self._timed_out = False
+        self._hooks = HookCalls(plugin.hooks)
         self._idle_at = -1
         self._next_unit: Unit | None = None
 
@@ -144,7 +141,6 @@ class PluginConsumer:
 
     def status(self, stored: Consumer | None, head: int) -> PluginStatus:
         """How it is; ``stored`` comes from the store."""
-        since = self._calling_since
         cursor = stored.cursor if stored else self._cursor
         return PluginStatus(
             name=self.plugin.name,
@@ -158,7 +154,7 @@ class PluginConsumer:
             attempts=self._attempts,
             dead=stored.dead if stored else 0,
             problem=self._problem or next(iter(tuple(self._failing.values())), ""),
-            busy_for=0.0 if since is None else time.monotonic() - since,
+            busy_for=self._hooks.busy_for,
         )
 
     def _run(self) -> None:
@@ -181,10 +177,10 @@ class PluginConsumer:
         self._log.opt(exception=error).error("Plugin {} ended: {}", self.plugin.name, self._problem)
 
     async def _watched(self) -> None:
-        self._consuming = asyncio.create_task(self._consume())
-        watching = asyncio.create_task(self._watch_calls())
+        consuming = asyncio.create_task(self._consume())
+        watching = asyncio.create_task(self._hooks.watch(consuming))
         try:
-            await self._consuming
+            await consuming
         finally:
             left = {watching, *asyncio.all_tasks()} - {asyncio.current_task()}  # A plugin may have left some.
             for task in left:
@@ -220,7 +216,7 @@ class PluginConsumer:
         while not self._stopping:
             context.begin()
             try:
-                await self._call("startup", context, self._hook_timeout)
+                await self._hooks.call("startup", self._hook_timeout, ctx=context)
                 self._commit(context, store, self._cursor)
             except (NotReady, StorageError, ApiFailure, TimeoutError) as error:
                 tries += 1
@@ -321,7 +317,7 @@ class PluginConsumer:
         timeout = next((one.timeout for one in self.plugin.manifest.schedules if one.name == timer.name), None)
         try:
             if timeout is not None:  # A newer version of the plugin may know the schedule no longer.
-                await self._call("on_schedule", context, timeout, schedule=timer.name)
+                await self._hooks.call("on_schedule", timeout, schedule=timer.name, ctx=context)
         except (Exception, asyncio.CancelledError) as error:
             context.unit.back_to(mark)
             self._attempts += 1
@@ -361,7 +357,7 @@ class PluginConsumer:
             hook, argument = _HOOK_OF.get(stored.type, _ON_EVENT)
             if hook not in self.plugin.hooks:  # Its manifest lists the type for on_event.
                 hook, argument = _ON_EVENT
-            await self._call(hook, context, self._hook_timeout, **{argument: event})
+            await self._hooks.call(hook, self._hook_timeout, **{argument: event}, ctx=context)
         except (Exception, asyncio.CancelledError) as error:
             context.unit.back_to(mark)
             return self._failure(stored.seq, attempts + 1, error)
@@ -425,40 +421,10 @@ class PluginConsumer:
         if unit.attachments:
             self._on_attached()
 
-    async def _call(self, name: str, context: Context[Any], timeout: float, **event: Any) -> None:
-        hook = self.plugin.hooks.get(name)
-        if hook is None:
-            return
-        event["ctx"] = context
-        self._calling_since = time.monotonic()
-        self._call_timeout = timeout
-        try:
-            await hook.call(**{argument: event[argument] for argument in hook.arguments})
-        except asyncio.CancelledError as error:
-            if self._timed_out:
-                raise TimeoutError(f"{name} did not return within {timeout:g} s") from error
-            raise
-        except SystemExit as error:
-            raise RuntimeError(f"{name} called sys.exit({error.code!r})") from error
-        finally:
-            self._calling_since = None
-            if self._timed_out:
-                self._timed_out = False
-                self._consuming.uncancel()
-
-    async def _watch_calls(self) -> None:
-        """Cancel a hook call that takes too long; one timer for all calls, as a timer per event costs too much."""
-        while True:
-            await asyncio.sleep(WATCH)
-            since = self._calling_since
-            if since is not None and not self._timed_out and time.monotonic() - since > self._call_timeout:
-                self._timed_out = True
-                self._consuming.cancel()
-
     async def _shut_down(self, context: Context[Any], store: StoreHandle) -> None:
         context.begin()
         try:
-            await self._call("shutdown", context, SHUTDOWN_TIMEOUT)
+            await self._hooks.call("shutdown", SHUTDOWN_TIMEOUT, ctx=context)
             self._commit(context, store, self._cursor)
         except (Exception, asyncio.CancelledError) as error:
             self._log.opt(exception=error).warning("shutdown of plugin {} failed: {}", self.plugin.name, error)

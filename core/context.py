@@ -204,7 +204,7 @@ class Context(Generic[C]):
         return await self._platform.call(request)
 
     async def groups(self) -> tuple[str, ...]:
-        """The watched groups: ``CHAT_ID``, or every group the bot is in (asked for once an hour).
+        """The watched groups: ``CHAT_ID``, or every group the bot is in (asked for four times a day).
 
         Raises ``ApiFailure`` when the platform does not say.
         """

@@ -11,7 +11,8 @@ LONGEST: Final = 150
 LONGEST_EXTENSION: Final = 20
 
 _SEPARATING: Final = re.compile(r'[<>:"/\\|?*%]')
-_RESERVED: Final = re.compile(r"(?:con|prn|aux|nul|conin\$|conout\$|com[0-9¹²³]|lpt[0-9¹²³])(?= *(?:\.|$))", re.IGNORECASE)
+_DEVICES: Final = r"con|prn|aux|nul|conin\$|conout\$|com[0-9¹²³]|lpt[0-9¹²³]"
+_RESERVED: Final = re.compile(rf"(?:{_DEVICES}) *(?:\.|$)", re.IGNORECASE)
 
 
 def safe_name(name: str, *, mark: str = "") -> str:

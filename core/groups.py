@@ -1,4 +1,4 @@
-"""Which groups are watched: those in ``CHAT_ID``, else every group the bot is in; asked for once an hour."""
+"""Which groups are watched: those in ``CHAT_ID``, else every group the bot is in; asked for four times a day."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Final
 from .feishu import chats
 from .feishu.transport import Api
 
-LIFETIME: Final = 3600 * 1000
+LIFETIME: Final = 6 * 3600 * 1000
 """ms for which the platform's answer is believed."""
 
 

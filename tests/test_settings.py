@@ -115,7 +115,11 @@ WRONG: dict[str, tuple[str, str, str]] = {
     "API_MONTHLY_QUOTA": ("0", "should be greater than or equal to 1", "correct API_MONTHLY_QUOTA"),
     "ATTACHMENTS": ("base", "should be 'upload', 'local', 'both' or 'off'", "correct ATTACHMENTS"),
     "ATTACHMENT_MAX_MB": ("101", "should be less than or equal to 100", "correct ATTACHMENT_MAX_MB"),
-    "ATTACHMENT_TYPES": ("image,*.pdf", "extensions such as image,pdf,docx, not *.pdf", "correct ATTACHMENT_TYPES"),
+    "ATTACHMENT_TYPES": (
+        "image,*.pdf",
+        "kinds and extensions such as image,pdf,docx, not *.pdf",
+        "correct ATTACHMENT_TYPES",
+    ),
     "MAX_RETRIES": ("-1", "should be greater than or equal to 0", "correct MAX_RETRIES"),
     "RETRY_DELAY": ("soon", "should be a valid number", "correct RETRY_DELAY"),
     "LOG_LEVEL": ("LOUD", "should be 'TRACE', 'DEBUG', 'INFO', 'WARNING' or 'ERROR'", "correct LOG_LEVEL"),

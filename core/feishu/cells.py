@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from ..table import Attachments, Choice, Column, Link, Number, PersonCell, PersonName, PersonNames, Text, Timestamp
+from .contact import PERSON_ID
 
 TEXT, NUMBER, SINGLE_SELECT, DATE_TIME, PERSON, PHONE, URL, ATTACHMENT = 1, 2, 3, 5, 11, 13, 15, 17
 MOST: Final = 2**53
@@ -58,7 +59,7 @@ def written(column: Column, value: Any, kind: int) -> Any:
     """The cell for ``value`` in a field of type ``kind``; None clears it. Text that is too long ends with "…"."""
     match column:
         case PersonCell():
-            return [{"id": value}] if value else None
+            return [{"id": value}] if value.startswith(PERSON_ID) else None  # An app is nobody's colleague.
         case Link() if value and kind == URL:
             return {"link": value, "text": value}
         case Text() | PersonName() | PersonNames():

@@ -8,6 +8,8 @@ from typing import Final
 from .transport import Api, Operation
 
 MOST_PER_CALL: Final = 50
+PERSON_ID: Final = "ou_"
+"""How a person's open_id begins; an app's ID in its place fails the whole call."""
 
 BATCH: Final = Operation("contact.v3.user.batch", "GET", "/open-apis/contact/v3/users/batch")
 
