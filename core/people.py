@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from loguru import logger
@@ -15,6 +15,8 @@ from .table import Table
 
 LIFETIME: Final = 24 * 3600 * 1000
 """ms for which a name, or that there is none to see, is believed."""
+AGED: Final = LIFETIME // 2
+"""ms after which a name is looked up anew when a call for others has room for it: one call a day then does for all."""
 APP_NAME: Final = "机器人"
 """What an app is called: the contact API knows people only."""
 PAUSE: Final = 600 * 1000
@@ -42,25 +44,24 @@ class People:
         After a failure nobody is looked up for ``PAUSE``; those it concerned are looked up with the next ones.
         """
         now = self._clock()
-        known = self._store.people([*open_ids, *self._missed])
+        known = self._store.people(open_ids)
         wanted = [one for one in open_ids if one not in known or known[one][1] + LIFETIME <= now]
         names = {one: APP_NAME for one in wanted if not one.startswith(contact.PERSON_ID)}
         wanted = [one for one in wanted if one not in names]
         if now < self._not_before:
             self._missed.update(dict.fromkeys(wanted))
-            wanted = []
         else:
-            wanted = list(dict.fromkeys([*wanted, *self._missed]))
-        await self._look_up(wanted, names, known, now)
+            names.update(await self._looked_up(list(dict.fromkeys([*wanted, *self._missed])), now))
         if names:
             self._store.save_people(names, now, self._uses)
 
-    async def _look_up(
-        self, wanted: Sequence[str], names: dict[str, str], known: Mapping[str, tuple[str, int]], now: int
-    ) -> None:
-        """Ask for ``wanted`` and put what is answered into ``names``; those not reached are ``_missed``."""
-        if not wanted:
-            return
+    async def _looked_up(self, wanted: list[str], now: int) -> dict[str, str]:
+        """The names of ``wanted``, empty where there is none to see; those not reached are ``_missed``."""
+        if wanted:
+            room = -len(wanted) % contact.MOST_PER_CALL
+            wanted = list(dict.fromkeys([*wanted, *self._store.people_before(now - AGED, room)]))
+        known = self._store.people(wanted)
+        names: dict[str, str] = {}
         problem = ""
         for i in range(0, len(wanted), contact.MOST_PER_CALL):
             some = wanted[i : i + contact.MOST_PER_CALL]
@@ -75,6 +76,7 @@ class People:
             logger.warning("Names cannot be looked up now, rows are written without: {}", problem)
         self.problem = problem
         self._missed = dict.fromkeys(one for one in wanted if one not in names)
+        return names
 
     async def learn_strangers(self) -> None:
         """Look up people whom a table shows and nobody ever asked for; for tables that are never mirrored."""

@@ -29,6 +29,33 @@ async def test_names_are_looked_up_fifty_at_a_time_and_once_a_day(tmp_path: Path
         assert stage.calls(NAMES) == 6
 
 
+async def test_a_call_that_is_made_anyway_looks_up_those_soon_due_too(tmp_path: Path) -> None:
+    """Else everybody's day would end at another time, and cost a call of its own."""
+    async with staged(tmp_path) as stage:
+        people = stage.invite(30)
+        for number, person in enumerate(people):
+            stage.put(person, count=1)
+            await stage.flush()
+            stage.clock.now += DAY // 40 * (number < 29)
+        assert stage.calls(NAMES) == 30
+        for _ in range(120):
+            stage.clock.now += DAY // 40
+            stage.put(*people, count=1)
+            await stage.flush()
+        assert stage.calls(NAMES) <= 30 + 6
+
+
+async def test_an_app_is_not_looked_up_among_people_and_has_no_person_cell(tmp_path: Path) -> None:
+    async with staged(tmp_path) as stage:
+        one, *_ = stage.people
+        stage.put(one, "cli_a1b2c3d4e5f6a7b8", count=1)
+        assert await stage.flush()
+        assert [call.many("user_ids") for call in stage.sandbox.seen[NAMES]] == [[one]]
+        row = stage.remote()["cli_a1b2c3d4e5f6a7b8", NOW]
+        assert row["用户名称"] == "机器人"
+        assert "人员" not in row
+
+
 async def test_somebody_nobody_may_see_is_not_asked_for_again_and_again(tmp_path: Path) -> None:
     async with staged(tmp_path) as stage:
         stage.put("ou_stranger", count=1)

@@ -30,8 +30,8 @@ Query = Mapping[str, str] | list[tuple[str, str]] | None
 TIMEOUT: Final = aiohttp.ClientTimeout(total=30, connect=10)
 ATTEMPTS: Final = 5
 LONGEST_WAIT: Final = 30.0
-TOKEN_MARGIN: Final = 1800.0
-"""Seconds before its end at which the platform issues a new token (FEISHU.md §3.1)."""
+TOKEN_MARGIN: Final = 300.0
+"""Seconds before its end at which a token is renewed; the platform has a new one for the last 1800 (FEISHU.md §3.1)."""
 
 TOO_MANY: Final = 99991400
 EXHAUSTED: Final = 99991403

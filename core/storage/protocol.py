@@ -393,6 +393,9 @@ class StoreHandle(Protocol):
     def people(self, open_ids: Sequence[str]) -> dict[str, tuple[str, int]]:
         """(name, looked up at, ms) of those known."""
 
+    def people_before(self, moment: int, limit: int) -> list[str]:
+        """open_ids (no apps' IDs) that were looked up before ``moment`` (ms), the longest ago first."""
+
     def strangers(self, plugin: str, table: Table, column: str) -> list[str]:
         """open_ids in ``column`` of whom nothing was ever looked up, at most 50."""
 

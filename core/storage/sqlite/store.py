@@ -235,6 +235,10 @@ class SqliteStore(SqliteMirrorSide, SqliteOutboxSide, SqliteAttachmentSide):
                 known[row[0]] = (row[1], row[2])
         return known
 
+    def people_before(self, moment: int, limit: int) -> list[str]:
+        query = "SELECT open_id FROM person WHERE fetched < ? AND open_id GLOB 'ou_*' ORDER BY fetched LIMIT ?"
+        return [row[0] for row in self.read(query, (moment, limit))]
+
     def strangers(self, plugin: str, table: Table, column: str) -> list[str]:
         rows, person = self.layout(plugin, table).naming(column)
         found = self.read(
