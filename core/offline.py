@@ -26,17 +26,17 @@ class Offline:
         self.plugin = plugin
         self.config = plugin.config
         self.timezone = settings.zone
-        self._directory = settings.data_dir
+        self.data_dir = settings.data_dir
         self._opened: StoreHandle | None = None
 
     @property
     def _store(self) -> StoreHandle:
         """Opened when first used, so that showing help needs no data. Raises ``ConfigurationError``."""
         if self._opened is None:
-            if not (self._directory / "store.db").exists():
+            if not (self.data_dir / "store.db").exists():
                 fix = "run the program first, set DATA_DIR, or read the sandbox's data: python -m core --sandbox …"
-                raise ConfigurationError([Problem(str(self._directory), "nothing is stored there yet", fix)])
-            self._opened = open_engine(self._directory).store()
+                raise ConfigurationError([Problem(str(self.data_dir), "nothing is stored there yet", fix)])
+            self._opened = open_engine(self.data_dir).store()
             self._opened.prepare(self.plugin.name, self.plugin.tables)
         return self._opened
 
