@@ -41,6 +41,15 @@ def test_a_topic_is_summarised_when_it_has_gone_quiet(group: Driver) -> None:
     assert list(group.store.scan("archive", SUMMARY_AGENDA)) == []
 
 
+def test_a_topic_of_the_past_is_summarised_once_all_of_it_has_arrived(group: Driver) -> None:
+    """It went quiet long ago: there is nothing to wait for but the rest of what is being read."""
+    group.now = NOVEMBER + 30 * 24 * HOUR
+    group.deliver(*TALK).pass_time(14_999)
+    assert group.topics()["om_1"]["summary"] == ""
+    group.pass_time(1)
+    assert "阿梅：数据库连接池耗尽" in group.topics()["om_1"]["summary"]
+
+
 def test_a_busy_topic_is_summarised_every_so_often(group: Driver) -> None:
     group.deliver(*TALK)
     for number in range(25):

@@ -13,7 +13,7 @@ from .llm.summarizer import LlmSummarizer
 from .settings import ArchiveConfig
 from .summary import Line, Summarizer
 from .tables import ARCHIVE, MEMORY, NAMES, RECALLED, THREADS, TOPICS
-from .threads import MINUTE
+from .threads import MINUTE, quiet_at
 from .topics import text_of
 
 Ctx = Context[ArchiveConfig]
@@ -44,7 +44,7 @@ class Summaries:
         if thread is None or topic is None or thread["waiting_since"] is None:
             threads.set(topic_id, summary_at=None, waiting_since=None)
             return None
-        quiet = thread["changed"] + ctx.config.summary_quiet_minutes * MINUTE
+        quiet = quiet_at(thread["changed"], thread["last_reply"], ctx.config)
         due: int = min(quiet, thread["waiting_since"] + ctx.config.summary_busy_minutes * MINUTE)
         if ctx.now() < due:
             threads.set(topic_id, summary_at=due)

@@ -15,6 +15,8 @@ STATUS: Final = Agenda(STATUS_AGENDA, "status")
 SUMMARY: Final = Agenda(SUMMARY_AGENDA, "summaries")
 
 MINUTE: Final = 60_000
+SETTLING: Final = 15_000
+"""ms after which messages that are older than they arrive are taken to have arrived all."""
 
 
 def take_over(ctx: Context[ArchiveConfig]) -> None:
@@ -105,8 +107,15 @@ def _summarize_later(topic_id: str, thread: Row, ctx: Context[ArchiveConfig]) ->
     if thread["waiting_since"] is None:
         changes["waiting_since"] = now
     if thread["summary_at"] is None:
-        changes["summary_at"] = SUMMARY.put(ctx, topic_id, now + ctx.config.summary_quiet_minutes * MINUTE)
+        changes["summary_at"] = SUMMARY.put(ctx, topic_id, quiet_at(now, thread["last_reply"], ctx.config))
     ctx.table(THREADS).set(topic_id, **changes)
+
+
+def quiet_at(changed: int, last_reply: int | None, config: ArchiveConfig) -> int:
+    """When a topic that last ``changed`` then has gone quiet (ms UTC); one of the past has, once all of it arrived."""
+    quiet = config.summary_quiet_minutes * MINUTE
+    said = changed if last_reply is None else min(last_reply, changed)
+    return max(said + quiet, changed + min(quiet, SETTLING))
 
 
 def _replies(thread: Row) -> Replies:

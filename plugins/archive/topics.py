@@ -25,6 +25,8 @@ ACTIVE_FOR: Final = 7 * DAY
 SILENT_FOR: Final = 30 * DAY
 TITLE: Final = 80
 """Code points of a title at the most."""
+FENCE: Final = "```"
+"""Begins and ends code; the line says at most which language."""
 
 NO_ROOT: Final = "（首条消息不在归档中）"
 ROOT_RECALLED: Final = "（首条消息已撤回）"
@@ -99,7 +101,7 @@ def title(root: Row | None) -> str:
     if not root["content"] and root["status"] == RECALLED:
         return ROOT_RECALLED
     lines = (line.strip() for line in text_of(root).splitlines())
-    line = next(filter(None, lines), NO_TITLE)
+    line = next((line for line in lines if line and not line.startswith(FENCE)), NO_TITLE)
     return line if len(line) <= TITLE else f"{line[: TITLE - 1].rstrip()}…"
 
 
