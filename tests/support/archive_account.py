@@ -177,7 +177,10 @@ def _title(root: _Said | None, *, keep: bool) -> str | None:
         return "（首条消息已撤回）"
     if root.text is None:
         return None
-    line = next((line.strip() for line in root.text.splitlines() if line.strip()), "（无文字）")
+    line = next(
+        (line.strip() for line in root.text.splitlines() if line.strip() and not line.strip().startswith("```")),
+        "（无文字）",
+    )
     return line if len(line) <= 80 else line[:79].rstrip() + "…"
 
 
