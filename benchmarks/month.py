@@ -49,6 +49,7 @@ from sandbox.scenario.act import (  # noqa: E402
 )
 from sandbox.server import Sandbox  # noqa: E402
 
+FILE = ROOT / "plugins.toml"
 ZONE = ZoneInfo("Asia/Shanghai")
 FIRST = datetime(2026, 11, 1, 0, 1, tzinfo=ZONE)
 DAYS = 30
@@ -137,7 +138,13 @@ def _said(
 async def simulate(scenario: Scenario, environment: Mapping[str, str], speed: float, seed: int) -> int:
     """Play it and print what it cost."""
     config = SandboxConfig(
-        scenario="quiet", speed=speed, seed=seed, client=ClientConfig(ping_interval=5), start="told", window=4096
+        scenario="quiet",
+        speed=speed,
+        seed=seed,
+        client=ClientConfig(ping_interval=5),
+        start="told",
+        window=4096,
+        records_per_table=1_000_000,
     )
     last = max(act.at for act in scenario.acts())
     began = time.monotonic()
@@ -146,7 +153,7 @@ async def simulate(scenario: Scenario, environment: Mapping[str, str], speed: fl
             clock = sandbox.clock
             env = {**environment, **sandbox.environment(), "CHAT_ID": "", "DATA_DIR": directory}
             settings = load_settings(env, needs_credentials=True)
-            plugins = load(load_plugins_file(ROOT / "plugins.toml"), env, ROOT / "plugins.toml")
+            plugins = load(load_plugins_file(FILE), env, FILE)
             application = Application(settings, plugins, clock=clock, tick=0.002)
             running = asyncio.create_task(application.run())
             sandbox.play()

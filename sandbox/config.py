@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from .faults.fault import Fault
 from .permissions import EVENTS, GRANTED
 
 APP_ID = re.compile(r"cli_[0-9a-f]{16}")
@@ -67,7 +68,7 @@ class SandboxConfig:
     retry_schedule: tuple[float, ...] = (15.0, 300.0, 3600.0, 21600.0)
     """Seconds until each re-push after a push that failed."""
     retry_factor: float = 1.0
-    """Multiplies the schedule; a test shortens hours to milliseconds with it."""
+    """Multiplies the schedule, and the hours of late pushes; a test shortens hours to milliseconds with it."""
     duplicate_rate: float = 0.0
     """The share of acknowledged events that are pushed once more all the same, with the same event_id."""
     window: int = 512
@@ -79,6 +80,8 @@ class SandboxConfig:
     """Per API and per group. Off: neither 429 nor 230020 is ever answered."""
     monthly_quota: int | None = None
     """API calls until 99991403; None = no quota."""
+    records_per_table: int = 50_000
+    """Records of one Bitable table until 1254103; the platform's own depends on the tenant's plan (FEISHU.md §5.3)."""
     repeated_uuid: Literal["same", "refuse"] = "same"
     """What a second send with the same ``uuid`` gets within an hour: the first message, or 18121 (unconfirmed)."""
 
@@ -91,12 +94,17 @@ class SandboxConfig:
     directory: Path | None = None
     """Where uploads are kept; None = a temporary directory, removed at the end."""
 
+    faults: tuple[Fault, ...] = ()
+    """What goes wrong from the start."""
+    acknowledged: Path | None = None
+    """A file to which every event considered acknowledged is appended, as a line of JSON."""
+
     def __post_init__(self) -> None:
         if not ipaddress.ip_address(self.host).is_loopback:
             raise ValueError(f"host must be a loopback address, not {self.host}")
         if self.app_id and not APP_ID.fullmatch(self.app_id):
             raise ValueError(f"app_id must be cli_ and 16 hex digits, not {self.app_id!r}")
-        for name in ("token_lifetime", "ticket_lifetime", "ack_timeout", "window", "part_size", "connection_limit"):
+        for name in ("token_lifetime", "ticket_lifetime", "ack_timeout", "window", "part_size", "connection_limit", "records_per_table"):
             if getattr(self, name) <= 0:
                 raise ValueError(f"{name} must be above 0, not {getattr(self, name)}")
         if not 0 <= self.duplicate_rate < 1:

@@ -18,6 +18,7 @@ from typing import Any, Self
 from aiohttp import web
 
 from . import quiet
+from .acknowledged import Acknowledged
 from .api import bitable, media
 from .api.application import Application
 from .api.chats import Chats
@@ -37,6 +38,11 @@ from .clock import WorldClock
 from .config import SandboxConfig
 from .control import Control
 from .endpoint import Endpoint
+from .faults.answers import Answers
+from .faults.control import FaultControl
+from .faults.fault import Fault
+from .faults.faults import Faults
+from .faults.recurring import Recurring
 from .gateway import Gateway
 from .ids import Ids
 from .limits import Limits
@@ -68,7 +74,12 @@ class Sandbox:
         self.calls = Calls()
         self.tokens = Tokens(app, asked, self.config.token_lifetime, time.monotonic)
         self.limits = Limits(time.monotonic, enabled=self.config.rate_limits, monthly_quota=self.config.monthly_quota)
-        self.gateway = Gateway(app, self.config, asked)
+        self.faults = Faults(self.config.faults, seed=self.config.seed)
+        self.acknowledged = Acknowledged(self.config.acknowledged)
+        self.gateway = Gateway(
+            app, self.config, asked, faults=self.faults, clock=self.clock, acknowledged=self.acknowledged.add
+        )
+        self._recurring = Recurring(self.faults, {"line": self.gateway.lines.strike, "clock": self._jump})
         self.world = World(app, ids, self.clock, self.gateway.delivery.push)
         self.url = ""
         """``http://host:port``, known once it has started."""
@@ -87,7 +98,8 @@ class Sandbox:
         self.bases = Bases(
             self.media,
             seed=config.seed,
-            clock=self.world.now,
+            records_per_table=config.records_per_table,
+            clock=lambda: self.world.now() / 1000,
             editor=self.world.app.open_id,
         )
         self.tables = create_reference_tables(self.bases)
@@ -96,7 +108,9 @@ class Sandbox:
         router.add_post("/callback/ws/endpoint", self.gateway.discover)
         router.add_get("/ws/v2", self.gateway.connect)
         Control(self, self._records).add(router)
-        Routes(self.world.app, self.tokens, self.limits, self.calls).add(router, self._endpoints())
+        FaultControl(self.faults, self.acknowledged, self.bases, self.clock).add(router)
+        answers = Answers(self.faults, self.bases, self.tokens.revoke)
+        Routes(self.world.app, self.tokens, self.limits, self.calls, answers).add(router, self._endpoints())
         self._runner = web.AppRunner(application, access_log=None, shutdown_timeout=1.0)
         await self._runner.setup()
         site = web.TCPSite(self._runner, config.host, config.port)
@@ -110,17 +124,21 @@ class Sandbox:
         authority = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
         self.url = f"http://{authority}"
         self.gateway.base = f"ws://{authority}"
+        self._recurring.start()
         self._told = asyncio.Event()
         self._playing = asyncio.create_task(self._perform())
         return self
 
     async def stop(self) -> None:
         """Closes every connection and the port, and removes what was uploaded to a temporary directory."""
+        self._recurring.stop()
+        self.faults.clear()  # What hangs would keep the port for a while.
         self._playing.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await self._playing
         await self.gateway.close()
         await self._runner.cleanup()
+        self.acknowledged.close()
         self._temporary.cleanup()
 
     async def __aenter__(self) -> Self:
@@ -161,6 +179,8 @@ class Sandbox:
             **self.gateway.document(),
             "scenario": self.player.document(),
             "calls": self.calls.document(),
+            "faults": self.faults.document()["injected"],
+            "acknowledged": len(self.acknowledged),
             "messages": len(self.world.messages),
         }
 
@@ -175,6 +195,10 @@ class Sandbox:
         else:
             await self._told.wait()
         await self.player.play()
+
+    def _jump(self, fault: Fault) -> None:
+        if self.faults.recur(fault, "clock"):
+            self.clock.jump(round(self.faults.draw(fault) * 1000))
 
     def _records(self, app_token: str, table_id: str) -> dict[str, Any]:
         table = self.bases.find(app_token).table(table_id)

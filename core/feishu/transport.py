@@ -44,6 +44,7 @@ _ADVICE: Final = {
     10015: "APP_SECRET does not belong to APP_ID; copy both again from the developer console",
     99991672: "grant the scope in the developer console and publish a version",
     1254040: "check BITABLE_APP_TOKEN",
+    1254103: "the table has as many records as the plan allows; delete what is not needed, or change the plan",
     1254041: "check the table ID",
     1254302: "give the app edit access to the base: ··· → 更多 → 添加文档应用",
     91403: "give the app edit access to the base: ··· → 更多 → 添加文档应用",
@@ -313,8 +314,11 @@ def _wait(state: RetryCallState) -> float:
 
 
 def _data(answer: dict[str, Any]) -> dict[str, Any]:
+    """``data``, or what stands in its place: some old operations answer without it (bot/v3/info, FEISHU.md §4.5)."""
     data = answer.get("data")
-    return data if isinstance(data, dict) else {}
+    if isinstance(data, dict):
+        return data
+    return {name: value for name, value in answer.items() if name not in ("code", "msg", "data")}
 
 
 def _parsed(raw: bytes) -> dict[str, Any] | None:
