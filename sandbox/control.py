@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-import orjson
 from aiohttp import web
 
+from . import card_view, loopback
 from .gateway import Offline
 from .reply import ApiError
 from .scenario import act as acts
@@ -31,6 +30,8 @@ class Control:
         router.add_get("/sandbox/info", self._info)
         router.add_get("/sandbox/stats", self._stats)
         router.add_get("/sandbox/tables/{app_token}/{table_id}", self._records)
+        router.add_get("/sandbox/cards", self._cards)
+        router.add_get("/sandbox/cards/{message_id}", self._card)
         router.add_post("/sandbox/acts", self._act)
         router.add_post("/sandbox/clicks", self._click)
         router.add_post("/sandbox/play", self._play)
@@ -42,23 +43,41 @@ class Control:
 
     async def _info(self, request: web.Request) -> web.Response:
         """The settings an app needs, by their environment names."""
-        return _answer(request, self._sandbox.environment())
+        return loopback.answer(request, self._sandbox.environment())
 
     async def _stats(self, request: web.Request) -> web.Response:
         """Connections, pushes, acknowledgement times, scenario progress, API calls."""
-        return _answer(request, self._sandbox.document())
+        return loopback.answer(request, self._sandbox.document())
 
     async def _records(self, request: web.Request) -> web.Response:
         """Every record of a table as the API would show it: ``{"total": …, "items": [{record_id, fields}]}``."""
-        _local(request)
+        loopback.check(request)
         try:
-            return _answer(request, self._table(request.match_info["app_token"], request.match_info["table_id"]))
+            document = self._table(request.match_info["app_token"], request.match_info["table_id"])
+            return loopback.answer(request, document)
         except ApiError as problem:
-            raise _wrong(problem) from problem
+            raise loopback.wrong(problem) from problem
+
+    async def _cards(self, request: web.Request) -> web.Response:
+        """A page that leads to every card the app sent, the newest first."""
+        sent = [message for message in self._sandbox.world.messages.values() if message.card]
+        return _page(request, card_view.overview(reversed(sent)))
+
+    async def _card(self, request: web.Request) -> web.Response:
+        """A card the app sent as people see it."""
+        world, message_id = self._sandbox.world, request.match_info["message_id"]
+        message = world.messages.get(message_id)
+        if message is None or not message.card:
+            raise web.HTTPNotFound(text=f"there is no card {message_id}; all that were sent: /sandbox/cards")
+        return _page(request, card_view.show(message, self._name, world.app.name))
+
+    def _name(self, open_id: str) -> str:
+        person = self._sandbox.world.people.get(open_id)
+        return person.name if person is not None else ""
 
     async def _act(self, request: web.Request) -> web.Response:
         """Plays one act, or each of a list, now; ``at`` is taken as given, and 0 or absent means the world's now."""
-        body = await _body(request)
+        body = await loopback.body(request)
         played = 0
         for document in body if isinstance(body, list) else [body]:
             if isinstance(document, dict) and not document.get("at"):
@@ -66,97 +85,80 @@ class Control:
             try:
                 self._sandbox.world.play(acts.parse(document))
             except (ScenarioError, Impossible) as problem:
-                raise _wrong(problem, played=played) from problem
+                raise loopback.wrong(problem, played=played) from problem
             played += 1
-        return _answer(request, {"played": played})
+        return loopback.answer(request, {"played": played})
 
     async def _click(self, request: web.Request) -> web.Response:
         """Somebody uses a card: ``{message, person, action}``; answers with what the app returned."""
-        body = await _body(request)
+        body = await loopback.body(request)
         try:
             message = self._sandbox.world.message(body["message"])
             callback = self._sandbox.world.click(message, body["person"], body["action"])
         except (Impossible, KeyError, TypeError) as problem:
-            raise _wrong(problem) from problem
+            raise loopback.wrong(problem) from problem
         if callback is None:
-            raise _wrong("the app is not subscribed to card.action.trigger")
+            raise loopback.wrong("the app is not subscribed to card.action.trigger")
         try:
-            return _answer(request, {"answer": await self._sandbox.gateway.call(callback)})
+            return loopback.answer(request, {"answer": await self._sandbox.gateway.call(callback)})
         except Offline as problem:
             raise web.HTTPGatewayTimeout(text=str(problem)) from problem
 
     async def _play(self, request: web.Request) -> web.Response:
         """Starts the scenario; fine when it has started."""
-        _local(request)
+        loopback.check(request)
         self._sandbox.play()
-        return _answer(request, {})
+        return loopback.answer(request, {})
 
     async def _disconnect(self, request: web.Request) -> web.Response:
         """Cuts every long connection."""
-        _local(request)
-        return _answer(request, {"disconnected": self._sandbox.gateway.disconnect()})
+        loopback.check(request)
+        return loopback.answer(request, {"disconnected": self._sandbox.gateway.disconnect()})
 
     async def _refuse(self, request: web.Request) -> web.Response:
         """Makes the next ``times`` discoveries answer ``code``."""
-        body = await _body(request)
+        body = await loopback.body(request)
         try:
             self._sandbox.gateway.refuse(int(body["code"]), int(body.get("times", 1)))
         except (KeyError, TypeError, ValueError) as problem:
-            raise _wrong(problem) from problem
-        return _answer(request, {})
+            raise loopback.wrong(problem) from problem
+        return loopback.answer(request, {})
 
     async def _downloads(self, request: web.Request) -> web.Response:
         """Makes downloads of one resource fail: ``{key, code, times}``, or cut after so many bytes: ``{key, after}``.
 
         Without ``times`` they fail for ever; with neither ``code`` nor ``after`` they work again.
         """
-        body = await _body(request)
+        body = await loopback.body(request)
         try:
             refusal = Refusal(int(body.get("code", 0)), int(body.get("after", -1)), int(body.get("times", 0)))
             refusals, key = self._sandbox.world.refusals, str(body["key"])
         except (KeyError, TypeError, ValueError, AttributeError) as problem:
-            raise _wrong(problem) from problem
+            raise loopback.wrong(problem) from problem
         if refusal.code or refusal.after >= 0:
             refusals[key] = refusal
         else:
             refusals.pop(key, None)
-        return _answer(request, {})
+        return loopback.answer(request, {})
 
     async def _revoke(self, request: web.Request) -> web.Response:
         """Makes every token invalid."""
-        _local(request)
+        loopback.check(request)
         self._sandbox.tokens.revoke()
-        return _answer(request, {})
+        return loopback.answer(request, {})
 
     async def _scopes(self, request: web.Request) -> web.Response:
         """``{"grant": […], "revoke": […]}``; answers with all that are granted."""
-        body = await _body(request)
+        body = await loopback.body(request)
         if not isinstance(body, dict):
-            raise _wrong("the body is an object with grant and revoke")
+            raise loopback.wrong("the body is an object with grant and revoke")
         granted = self._sandbox.world.app.scopes
         granted.update(body.get("grant", ()))
         granted.difference_update(body.get("revoke", ()))
-        return _answer(request, {"scopes": sorted(granted)})
+        return loopback.answer(request, {"scopes": sorted(granted)})
 
 
-def _local(request: web.Request) -> None:
-    if not request.remote or not ipaddress.ip_address(request.remote).is_loopback:
-        raise web.HTTPForbidden(text="only from this machine")
-
-
-async def _body(request: web.Request) -> Any:
-    _local(request)
-    try:
-        return orjson.loads(await request.read())
-    except orjson.JSONDecodeError as problem:
-        raise _wrong(problem) from problem
-
-
-def _answer(request: web.Request, body: Any) -> web.Response:
-    _local(request)
-    return web.Response(body=orjson.dumps(body), content_type="application/json")
-
-
-def _wrong(problem: object, **more: Any) -> web.HTTPBadRequest:
-    reason = str(problem) if not isinstance(problem, KeyError) else f"{problem} is missing"
-    return web.HTTPBadRequest(text=orjson.dumps({"error": reason, **more}).decode(), content_type="application/json")
+def _page(request: web.Request, html: str) -> web.Response:
+    loopback.check(request)
+    headers = {"Content-Security-Policy": card_view.POLICY}
+    return web.Response(text=html, content_type="text/html", headers=headers)

@@ -3,7 +3,8 @@
     python docs/pictures/make.py
 
 ``live-view.svg`` is the last frame that ``core run --sandbox`` drew on a pseudo-terminal; ``health-page.png`` is the
-health plugin's page at the same moment, where a headless Chromium and a font with Chinese characters are installed.
+health plugin's page at the same moment. The others are of a first week (``week.py``). All but the first need a headless
+Chromium, and fonts with Chinese characters and emojis.
 """
 
 from __future__ import annotations
@@ -15,45 +16,35 @@ import io
 import os
 import pty
 import re
-import shutil
 import signal
 import struct
-import subprocess
 import sys
 import tempfile
 import termios
 import time
 from pathlib import Path
 
+from browser import photograph
 from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
+sys.path.append(str(Path(__file__).resolve().parent.parent.parent))
+
+from week import photograph_week
+
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
-WIDTH, HEIGHT = 92, 40
+WIDTH, HEIGHT = 92, 52
+HEALTH_HEIGHT = 1362
 ENOUGH = 3000
 """Acts of the scenario after which the picture is taken."""
 DEADLINE = 180.0
 """Seconds for everything."""
 
-SWITCHES = (
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--hide-scrollbars",
-    "--window-size=900,1030",
-    "--virtual-time-budget=3000",
-)
-
 FRAME = re.compile(r"╭─[^╭]*?─╯", re.DOTALL)
 PLAYED = re.compile(r"([\d,]+) of [\d,]+ acts")
-PAGE = re.compile(r"http://[\w.]+:\d+")
+PAGE = re.compile(r"Health is told at (http://[\w.]+:\d+)")
 SGR = re.compile(r"\x1b\[[\d;]*m")
 NOT_SGR = re.compile(r"\x1b\[[\d;?]*[A-Za-ln-z]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|\r")
 OUTSIDE_FONTS = re.compile(r"@font-face \{.*?\}\s*", re.DOTALL)
@@ -65,10 +56,12 @@ CELL = 12.2
 
 
 def main() -> None:
-    """Run the scenario, stop it half-way, write both pictures."""
+    """Run the scenario and stop it half-way; play its first week; write all pictures."""
     with tempfile.TemporaryDirectory() as work:
         frame = _play(Path(work))
     (HERE / "live-view.svg").write_text(_drawn(frame), encoding="utf-8")
+    with tempfile.TemporaryDirectory() as work:
+        photograph_week(Path(work))
 
 
 def _play(work: Path) -> str:
@@ -99,7 +92,9 @@ def _play(work: Path) -> str:
         played = [int(number.replace(",", "")) for number in PLAYED.findall(SGR.sub("", plain))]
         frames = FRAME.findall(plain)
         if played and played[-1] >= ENOUGH and frames:
-            _photograph(PAGE.search(SGR.sub("", plain)))
+            page = PAGE.search(SGR.sub("", plain))
+            if page is not None:
+                photograph(page[1], HERE / "health-page.png", 900, HEALTH_HEIGHT, scale=1)
             break
     else:
         raise SystemExit("the scenario did not get far enough in time")
@@ -140,17 +135,6 @@ def _placed(text: re.Match[str]) -> str:
         )
         x += width
     return "".join(pieces)
-
-
-def _photograph(page: re.Match[str] | None) -> None:
-    """The health page, where there is a browser to look at it."""
-    browser = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if browser is None or page is None:
-        print("health-page.png is left as it is: no Chromium found")
-        return
-    with tempfile.TemporaryDirectory() as profile:
-        where = [f"--user-data-dir={profile}", f"--screenshot={HERE / 'health-page.png'}", page.group()]
-        subprocess.run([browser, *SWITCHES, *where], check=True, timeout=60, capture_output=True)  # noqa: S603
 
 
 if __name__ == "__main__":
