@@ -196,7 +196,9 @@ async def _foreseen(application: Application, sandbox: Sandbox, moment: datetime
 async def _settled(application: Application, sandbox: Sandbox) -> int:
     """When, ms UTC, every row was in Bitable as it is. The world's clock goes on at full speed until then."""
     sandbox.clock.move(sandbox.clock(), speed=sandbox.config.speed)
-    while not application.idle:
+    while any(one.idle_at < application.journal.head for one in application.consumers) or any(
+        entry.waiting for entry in application.mirror.tables
+    ):
         await asyncio.sleep(0.005)
     return sandbox.clock()
 

@@ -17,6 +17,9 @@ import click
 import orjson
 
 from .config import ClientConfig, SandboxConfig
+from .faults.fault import FaultError
+from .faults.listing import listing
+from .faults.presets import load
 from .scenario.act import ScenarioError
 from .server import Sandbox
 
@@ -26,6 +29,7 @@ Examples:
   python -m sandbox --speed 60               an hour of the group's life in a minute
   python -m sandbox --scenario quiet         a group in which you make the events (POST /sandbox/acts)
   python -m sandbox --scenario chat.jsonl.gz your own messages
+  python -m sandbox --faults storm           duplicates, disorder, dropped connections, calls that fail
 
 \b
 Look inside while it runs:
@@ -33,7 +37,15 @@ Look inside while it runs:
   GET  /sandbox/tables/APP_TOKEN/TABLE_ID    every record of a table
   POST /sandbox/acts                         {"kind": "say", …}: something happens now
   POST /sandbox/play, /sandbox/disconnect; PATCH /sandbox/scopes
+  POST /sandbox/faults                       {"set": "storm"}, {"add": [{"kind": …}]}, {"clear": true}; GET: the counts
+  GET  /sandbox/acknowledged                 every event the client acknowledged
 """
+
+
+def _list_faults(context: click.Context, _: click.Parameter, wanted: bool) -> None:
+    if wanted:
+        click.echo(listing())
+        context.exit()
 
 
 @click.command(epilog=EPILOGUE, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
@@ -132,6 +144,26 @@ Look inside while it runs:
     "--rate-limits/--no-rate-limits", default=True, show_default=True, help="HTTP 429 and 230020, as documented."
 )
 @click.option("--monthly-quota", metavar="N", type=click.IntRange(0), help="API calls until 99991403.  [default: none]")
+@click.option(
+    "--faults",
+    metavar="PRESET|FILE",
+    multiple=True,
+    help="What goes wrong: storm, late, frames, lines, discovery, api, bitable, people, or a TOML file. Repeatable.",
+)
+@click.option(
+    "--list-faults",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_list_faults,
+    help="Print everything that can go wrong and how a file of faults looks, and exit.",
+)
+@click.option(
+    "--acknowledged",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="Append every event the client acknowledged, a line of JSON each; it survives the sandbox.",
+)
 @click.option("--ready-file", type=click.Path(path_type=Path), help="Written as JSON when ready, removed at the end.")
 @click.option("--json", "as_json", is_flag=True, help="Print the settings as one line of JSON and nothing else.")
 @click.option("--stdin-eof", is_flag=True, help="Stop when standard input closes.")
@@ -154,6 +186,8 @@ def main(
     reconnect_nonce: int,
     rate_limits: bool,
     monthly_quota: int | None,
+    faults: tuple[str, ...],
+    acknowledged: Path | None,
     ready_file: Path | None,
     as_json: bool,
     stdin_eof: bool,
@@ -186,12 +220,15 @@ def main(
             ),
             rate_limits=rate_limits,
             monthly_quota=monthly_quota,
+            faults=tuple(fault for name in faults for fault in load(name)),
+            acknowledged=acknowledged,
         )
         asyncio.run(_serve(config, ready_file=ready_file, as_json=as_json, stdin_eof=stdin_eof))
-    except (ValueError, ScenarioError) as problem:
+    except (ValueError, ScenarioError, FaultError) as problem:
         raise click.UsageError(str(problem)) from problem
     except OSError as problem:
-        raise click.ClickException(f"cannot listen on 127.0.0.1:{port}: {problem.strerror}") from problem
+        doing = f"write {problem.filename}" if problem.filename else f"listen on 127.0.0.1:{port}"
+        raise click.ClickException(f"cannot {doing}: {problem.strerror}") from problem
 
 
 async def _serve(config: SandboxConfig, *, ready_file: Path | None, as_json: bool, stdin_eof: bool) -> None:

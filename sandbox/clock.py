@@ -14,10 +14,20 @@ class WorldClock:
         self._from_real = 0.0
         self._from_world = 0.0
         self._speed = 1.0
+        self.wrong_by = 0
+        """What it is ahead, in ms, after it jumped; below 0 it is behind."""
 
     def __call__(self) -> int:
+        return self.undisturbed() + self.wrong_by
+
+    def undisturbed(self) -> int:
+        """The time it would show had it never jumped."""
         return round(self._from_world + (self._real() - self._from_real) * 1000 * self._speed)
 
     def move(self, to: int, *, speed: float) -> None:
-        """Sets the time to ``to``, from where it runs on at ``speed`` (0 = it stands still)."""
+        """Sets the undisturbed time to ``to``, from where it runs on at ``speed`` (0 = it stands still)."""
         self._from_world, self._from_real, self._speed = float(to), self._real(), speed
+
+    def jump(self, by: int) -> None:
+        """Makes it wrong by so many ms more, for good; back when ``by`` is below 0."""
+        self.wrong_by += by

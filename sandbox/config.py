@@ -104,7 +104,8 @@ class SandboxConfig:
             raise ValueError(f"host must be a loopback address, not {self.host}")
         if self.app_id and not APP_ID.fullmatch(self.app_id):
             raise ValueError(f"app_id must be cli_ and 16 hex digits, not {self.app_id!r}")
-        for name in ("token_lifetime", "ticket_lifetime", "ack_timeout", "window", "part_size", "connection_limit", "records_per_table"):
+        positive = ("token_lifetime", "ticket_lifetime", "ack_timeout", "window", "part_size", "connection_limit")
+        for name in (*positive, "records_per_table"):
             if getattr(self, name) <= 0:
                 raise ValueError(f"{name} must be above 0, not {getattr(self, name)}")
         if not 0 <= self.duplicate_rate < 1:

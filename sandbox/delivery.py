@@ -15,9 +15,10 @@ import heapq
 import random
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
+from .faults.disorder import Disorder
 from .latency import Latency
 
 
@@ -54,12 +55,17 @@ class Delivery:
         retry_delays: Sequence[float],
         duplicate_rate: float,
         chance: random.Random,
+        disorder: Disorder,
+        acknowledged: Callable[[bytes], None],
     ) -> None:
         self._window = window
         self._ack_timeout = ack_timeout
         self._retry_delays = tuple(retry_delays)
         self._duplicate_rate = duplicate_rate
         self._chance = chance
+        self._disorder = disorder
+        self._held = disorder.held
+        self._acknowledged = acknowledged
         self._receivers: list[Receiver] = []
         self._waiting: deque[Push] = deque()
         self._in_flight: dict[str, Push] = {}
@@ -86,7 +92,10 @@ class Delivery:
         """Takes an event; it is sent when there is a connection and room in the window."""
         self.events += 1
         self._empty.clear()
-        self._waiting.append(self._new(payload))
+        push = self._new(payload)
+        self._waiting.extend(self._disorder.arrange(push, lambda: self._copy(push)))
+        if self._held:
+            self._watch(sooner=self._held.next_look())
         if len(self._in_flight) < self._window:
             self._fill()
         if len(self._waiting) >= self._window:
@@ -137,12 +146,18 @@ class Delivery:
             del self._in_flight[push_id]
             now = time.monotonic()
             self.latency.record(now - push.sent_at)
+            self._acknowledged(push.payload)
             self.acked += 1
             self._last_acked = now
             if self._duplicate_rate and self._chance.random() < self._duplicate_rate:
-                self.duplicated += 1
-                self._waiting.append(self._new(push.payload))
+                self._waiting.append(self._copy(push))
         self._fill()
+
+    def calm(self) -> None:
+        """Other faults are in force: sends what no fault holds back any more."""
+        if freed := self._disorder.calm():
+            self._waiting.extend(freed)
+            self._fill()
 
     def close(self) -> None:
         """Stops the clocks; nothing is sent any more."""
@@ -164,6 +179,7 @@ class Delivery:
             "duplicated": self.duplicated,
             "waiting": len(self._waiting),
             "scheduled": len(self._retries),
+            "held": len(self._held),
             "in_flight": len(self._in_flight),
             "ack_ms": self.latency.document(),
             "events_per_second": round(self.acked / span, 1) if span > 0 else 0.0,
@@ -172,13 +188,17 @@ class Delivery:
     def _new(self, payload: bytes) -> Push:
         return Push(f"{self._chance.getrandbits(128):032x}", self.events + self.duplicated, payload)
 
+    def _copy(self, push: Push) -> Push:
+        self.duplicated += 1
+        return self._new(push.payload)
+
     def _fill(self) -> None:
         waiting, in_flight = self._waiting, self._in_flight
         while waiting and self._receivers and len(in_flight) < self._window:
             self._send(waiting.popleft())
         if len(waiting) <= self._window // 2:
             self._room.set()
-        if not waiting and not in_flight and not self._retries:
+        if not waiting and not in_flight and not self._retries and not self._held:
             self._empty.set()
 
     def _send(self, push: Push) -> None:
@@ -191,6 +211,8 @@ class Delivery:
         self._first_sent = self._first_sent or push.sent_at
         self._in_flight[push.push_id] = push
         push.receiver.send(push)
+        if self._held:
+            self._waiting.extendleft(reversed(self._held.passed()))
         self._watch()
 
     def _failed(self, push: Push) -> None:
@@ -212,6 +234,8 @@ class Delivery:
         due = self._retries[0][0] if self._retries else float("inf")
         if self._in_flight:
             due = min(due, next(iter(self._in_flight.values())).sent_at + self._ack_timeout)
+        if self._held:
+            due = min(due, self._held.next_look())
         if due < float("inf"):
             self._timer = asyncio.get_running_loop().call_at(due, self._due)
 
@@ -228,5 +252,7 @@ class Delivery:
             self._failed(push)
         while self._retries and self._retries[0][0] <= now:
             self._waiting.append(heapq.heappop(self._retries)[2])
+        if self._held:
+            self._waiting.extend(self._held.due())
         self._fill()
         self._watch()

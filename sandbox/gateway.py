@@ -11,6 +11,7 @@ import logging
 import random
 import time
 from collections import deque
+from collections.abc import Callable
 from typing import Any
 
 import orjson
@@ -19,6 +20,13 @@ from aiohttp import WSCloseCode, WSMsgType, web
 from . import frames
 from .config import SandboxConfig
 from .delivery import Delivery, Push
+from .faults.discovery import discovered
+from .faults.disorder import Disorder
+from .faults.fault import Fault
+from .faults.faults import Faults
+from .faults.framing import frame
+from .faults.hanging import LOOK_AGAIN, cut, hang, here
+from .faults.lines import Line, Lines
 from .ids import Ids
 from .people import App
 from .reply import document
@@ -35,6 +43,8 @@ SETTLING_SECONDS = 0.1
 """How long a new connection gets no pushes unless its first ping comes sooner: the Node SDK loses what arrives together
 with the handshake's answer, because it listens only after that."""
 
+ENDED = frozenset({WSMsgType.CLOSE, WSMsgType.CLOSING, WSMsgType.CLOSED, WSMsgType.ERROR})
+
 log = logging.getLogger(__name__)
 
 
@@ -46,27 +56,39 @@ class Connection:
     """One client: frames are sent in the order they were put in."""
 
     def __init__(
-        self, socket: web.WebSocketResponse, transport: asyncio.Transport, service: int, part_size: int
+        self,
+        socket: web.WebSocketResponse,
+        transport: asyncio.Transport,
+        service: int,
+        part_size: int,
+        line: Line,
+        faults: Faults,
     ) -> None:
         self.socket = socket
+        self.line = line
         self._transport = transport
         self._service = service
         self._part_size = part_size
+        self._faults = faults
         self._frames: deque[bytes] = deque()
         self._filled = asyncio.Event()
 
     def send(self, push: Push) -> None:
         """Puts the push's frames at the end of what is to be sent."""
-        self._frames.extend(
-            frames.push(
-                push.push_id,
-                push.payload,
-                service=self._service,
-                number=push.number,
-                at=int(time.time() * 1000),
-                part_size=self._part_size,
-            )
+        if self.line.mute:
+            return
+        framed = frame(
+            self._faults,
+            push.push_id,
+            push.payload,
+            service=self._service,
+            number=push.number,
+            at=int(time.time() * 1000),
+            part_size=self._part_size,
         )
+        if framed.fault is not None:
+            self.line.suffer(framed.fault)
+        self._frames.extend(framed.frames)
         self._filled.set()
 
     def drop(self) -> None:
@@ -82,8 +104,10 @@ class Connection:
         while not transport.is_closing():
             await self._filled.wait()
             self._filled.clear()
-            transport.write(b"".join(map(frames.wrap, self._frames)))
+            data = b"".join(map(frames.wrap, self._frames))
             self._frames.clear()
+            if data:
+                await self.line.write(data)
             while transport.get_write_buffer_size() > BACKLOG:  # noqa: ASYNC110 — a transport has no public drain
                 await asyncio.sleep(BACKLOG_PAUSE)
 
@@ -91,13 +115,23 @@ class Connection:
 class Gateway:
     """Endpoint discovery and the WebSocket of one app."""
 
-    def __init__(self, app: App, config: SandboxConfig, ids: Ids) -> None:
+    def __init__(
+        self,
+        app: App,
+        config: SandboxConfig,
+        ids: Ids,
+        *,
+        faults: Faults,
+        clock: Callable[[], int],
+        acknowledged: Callable[[bytes], None],
+    ) -> None:
         self._app = app
         self._config = config
         self._ids = ids
         self._client_config = orjson.dumps(config.client.document())
         self._tickets: dict[str, float] = {}
-        self._refusals: deque[int] = deque()
+        self._faults = faults
+        self.lines = Lines(faults)
         self._callbacks: dict[str, asyncio.Future[frames.Ack]] = {}
         self._connections: set[Connection] = set()
         self._connected = asyncio.Event()
@@ -112,7 +146,10 @@ class Gateway:
             retry_delays=tuple(delay * config.retry_factor for delay in config.retry_schedule),
             duplicate_rate=config.duplicate_rate,
             chance=random.Random(f"gateway {config.seed}"),  # noqa: S311 — ids and choices, not secrets
+            disorder=Disorder(faults, clock, factor=config.retry_factor),
+            acknowledged=acknowledged,
         )
+        faults.watch(self.delivery.calm)
 
     @property
     def connections(self) -> int:
@@ -124,16 +161,18 @@ class Gateway:
         await self._connected.wait()
 
     def refuse(self, code: int, times: int) -> None:
-        """Makes the next discoveries answer ``code``; one of 100…599 except 403 and 514 becomes the HTTP status."""
-        self._refusals.extend([code] * times)
+        """Makes discoveries answer ``code`` so often; one of 100…599 except 403 and 514 becomes the HTTP status."""
+        if times < 1:
+            return
+        if 100 <= code < 600 and code not in (FORBIDDEN, AUTH_FAILED):
+            self._faults.add(Fault(kind="discovery-failed", statuses=(code,), times=times))
+        else:
+            self._faults.add(Fault(kind="discovery-refused", codes=(code,), times=times))
 
     async def discover(self, request: web.Request) -> web.Response:
         """``POST /callback/ws/endpoint``: where to connect, with a ticket for one connection (FEISHU.md §1.1)."""
-        if self._refusals:
-            code = self._refusals.popleft()
-            if 100 <= code < 600 and code not in (FORBIDDEN, AUTH_FAILED):
-                return web.Response(status=code)
-            return self._undiscovered(code, "refused on demand")
+        if (fault := await discovered(self._faults, request)) is not None:
+            return fault
         try:
             body = orjson.loads(await request.read())
             app_id, secret = body["AppID"], body["AppSecret"]
@@ -167,13 +206,20 @@ class Gateway:
             return _rejected(FORBIDDEN, FORBIDDEN, "the app is not enabled")
         if self._tickets.pop(request.query.get("ticket", ""), 0.0) < time.monotonic():
             return _rejected(AUTH_FAILED, TICKET_INVALID, "the ticket is unknown, used or expired")
-        socket = web.WebSocketResponse(timeout=GOODBYE_SECONDS, compress=False, max_msg_size=0)
+        if (fault := self._faults.strike("handshake", "handshake")) is not None:
+            if fault.codes:
+                return _rejected(AUTH_FAILED, self._faults.chance("handshake").choice(fault.codes), "refused on demand")
+            await hang(self._faults, fault, request)
+            return cut(request)
+        socket = web.WebSocketResponse(
+            timeout=GOODBYE_SECONDS, compress=False, max_msg_size=0, autoping=False, autoclose=False
+        )
         await socket.prepare(request)
         if request.transport is None:  # The client left during the handshake.
             return socket
-        connection = Connection(
-            socket, request.transport, int(request.query.get("service_id", "0")), self._config.part_size
-        )
+        line = self.lines.open(request.transport)
+        service = int(request.query.get("service_id", "0"))
+        connection = Connection(socket, request.transport, service, self._config.part_size, line, self._faults)
         self._connections.add(connection)
         self.accepted += 1
         self._connected.set()
@@ -181,13 +227,22 @@ class Gateway:
         writer = asyncio.create_task(connection.write())
         settling = asyncio.get_running_loop().call_later(SETTLING_SECONDS, self.delivery.attach, connection)
         try:
-            async for message in socket:
+            while (message := await socket.receive()).type not in ENDED:
+                if line.half_open:
+                    continue
                 if message.type is WSMsgType.BINARY:
                     await self._received(message.data, connection)
+                elif message.type is WSMsgType.PING:
+                    with contextlib.suppress(ConnectionError):
+                        async with line.speaking:
+                            await socket.pong(message.data)
+            while line.half_open and here(request):  # noqa: ASYNC110 — a goodbye is not answered either
+                await asyncio.sleep(LOOK_AGAIN)
         finally:
             settling.cancel()
             writer.cancel()
             self._connections.discard(connection)
+            self.lines.close(line)
             self.delivery.detach(connection)
             log.info("connection closed, %d left", len(self._connections))
         return socket
@@ -202,7 +257,8 @@ class Gateway:
         if isinstance(frame, frames.Ping):
             self.pings += 1
             with contextlib.suppress(ConnectionError):
-                await connection.socket.send_bytes(frames.pong(frame.service, self._client_config))
+                async with connection.line.speaking:
+                    await connection.socket.send_bytes(frames.pong(frame.service, self._client_config))
             self.delivery.attach(connection)
         elif (callback := self._callbacks.get(frame.push_id)) is not None:
             if not callback.done():

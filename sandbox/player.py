@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from dataclasses import replace
 from typing import Any
 
 from .clock import WorldClock
@@ -42,7 +43,7 @@ class Player:
     async def play(self) -> None:
         """Plays every act once; afterwards the world's clock runs on in real time."""
         self.started = True
-        began, first = time.monotonic(), self._clock()
+        began, first = time.monotonic(), self._clock.undisturbed()
         latest = first
         for act in self._scenario.acts():
             if self._speed:
@@ -55,14 +56,15 @@ class Player:
                 latest = act.at
                 self._clock.move(latest, speed=self._speed)
             try:
-                self._world.play(act)
+                # Whoever has a wrong clock writes wrong times, too.
+                self._world.play(replace(act, at=act.at + self._clock.wrong_by) if self._clock.wrong_by else act)
             except Impossible as reason:
                 self._skipped.append(str(reason))
                 log.warning("act %d of %s left out: %s", self.played + 1, self._scenario.name, reason)
             self.played += 1
             if self.played % BREATH == 0:
                 await asyncio.sleep(0)
-        self._clock.move(max(latest, self._clock()), speed=1)
+        self._clock.move(max(latest, self._clock.undisturbed()), speed=1)
         self.done = True
         log.info("scenario %s played: %d acts", self._scenario.name, self.played)
 

@@ -11,6 +11,7 @@ from aiohttp import web
 from .auth import Tokens, require
 from .calls import Calls
 from .endpoint import Call, Endpoint
+from .faults.answers import Answers, Instead
 from .limits import Limits
 from .people import App
 from .reply import ApiError, document, failure, success
@@ -28,11 +29,12 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 class Routes:
     """The open API as aiohttp routes: count, token, limits, scopes, body, answer."""
 
-    def __init__(self, app: App, tokens: Tokens, limits: Limits, calls: Calls) -> None:
+    def __init__(self, app: App, tokens: Tokens, limits: Limits, calls: Calls, answers: Answers) -> None:
         self._app = app
         self._tokens = tokens
         self._limits = limits
         self._calls = calls
+        self._answers = answers
 
     def add(self, router: web.UrlDispatcher, endpoints: Iterable[Endpoint]) -> None:
         """Adds every operation, the tokens', and the answer for addresses of no operation."""
@@ -46,19 +48,25 @@ class Routes:
         router.add_route("*", "/{path:.*}", self._nowhere)
 
     def _handler(self, endpoint: Endpoint, *, open_to_all: bool = False) -> Handler:
+        async def operate(request: web.Request) -> web.StreamResponse:
+            if not open_to_all and endpoint.path.startswith("/open-apis/"):  # Temporary links carry their own.
+                self._tokens.check(request.headers.get("Authorization"))
+                self._limits.call(endpoint.name, endpoint.per_second, endpoint.per_minute)
+                require(self._app, endpoint.scopes)
+            body = await _json(request) if endpoint.json else {}
+            answer = await endpoint.answer(Call(request.match_info, request.query, body, request))
+            return answer if isinstance(answer, web.StreamResponse) else success(answer)
+
         async def handle(request: web.Request) -> web.StreamResponse:
             code = 0
             try:
-                if not open_to_all and endpoint.path.startswith("/open-apis/"):  # Temporary links carry their own.
-                    self._tokens.check(request.headers.get("Authorization"))
-                    self._limits.call(endpoint.name, endpoint.per_second, endpoint.per_minute)
-                    require(self._app, endpoint.scopes)
-                body = await _json(request) if endpoint.json else {}
-                answer = await endpoint.answer(Call(request.match_info, request.query, body, request))
-                return answer if isinstance(answer, web.StreamResponse) else success(answer)
+                return await self._answers.answer(endpoint.name, request, lambda: operate(request))
             except ApiError as problem:
                 code = problem.code
                 return failure(problem)
+            except Instead as other:
+                code = other.code
+                return other.response
             finally:
                 self._calls.count(endpoint.name, code)
 

@@ -118,6 +118,7 @@ class Sandbox:
             await site.start()
         except OSError:
             await self._runner.cleanup()
+            self.acknowledged.close()
             self._temporary.cleanup()
             raise
         host, port = self._runner.addresses[0][:2]

@@ -96,7 +96,10 @@ def _card(
         elements += _topic(topic, names)
     if others:
         elements.append(_markdown(f"另有 {others} 个话题"))
-    total, replies = len(topics) + others, sum(topic["replies"] for topic in topics)
+    total = len(topics) + others
+    counts = f"{total} 个话题"
+    if not others:  # Else it would be the replies of some.
+        counts += f"，{sum(topic['replies'] for topic in topics)} 条回复"
     start, last = (_local(moment, timezone) for moment in (period[0], period[1] - 1))
     days = f"{start:%Y-%m-%d %H:%M} – {last:%m-%d %H:%M}"
     title = f"{NAMES[kind]} · {plain(group, 60)}" if group else NAMES[kind]
@@ -105,7 +108,7 @@ def _card(
         "config": {"summary": {"content": f"{NAMES[kind]}：{total} 个话题"}, "enable_forward": True},
         "header": {
             "title": {"tag": "plain_text", "content": title},
-            "subtitle": {"tag": "plain_text", "content": f"{days}，{total} 个话题，{replies} 条回复"},
+            "subtitle": {"tag": "plain_text", "content": f"{days}，{counts}"},
             "template": "blue",
         },
         "body": {"elements": elements},
@@ -113,8 +116,10 @@ def _card(
 
 
 def _topic(topic: Row, names: Mapping[str, str]) -> list[dict[str, Any]]:
-    elements = [_text(plain(topic["title"], 80), "heading")]
-    summary = "\n".join(plain(line, SUMMARY) for line, _, _ in cited(topic["summary"]))
+    title = plain(topic["title"], 80)
+    elements = [_text(title, "heading")]
+    lines = [plain(line, SUMMARY) for line, _, _ in cited(topic["summary"])]
+    summary = "\n".join(line for line in lines if line.partition("：")[2] != title)
     if summary.strip():
         cut = summary if len(summary) <= SUMMARY else f"{summary[: SUMMARY - 1].rstrip()}…"
         elements.append(_text(cut, "normal"))

@@ -29,6 +29,8 @@ NAMES = {
     1254022: "InvalidViewName",
     1254024: "InvalidFieldNames",
     1254029: "InvalidFieldName",
+    1254030: "TooLargeResponse",
+    1254036: "Base is copying, please try again later.",
     1254037: "Invalid client token, make sure that it complies with the specification.",
     1254040: "BaseTokenNotFound",
     1254041: "TableIdNotFound",
@@ -67,21 +69,39 @@ NAMES = {
     1254096: "ModifiedUserFieldPropertyError",
     1254100: "TableExceedLimit",
     1254101: "ViewExceedLimit",
+    1254102: "FileExceedLimit",
     1254103: "RecordExceedLimit",
     1254104: "RecordAddOnceExceedLimit",
     1254105: "ColumnExceedLimit",
     1254106: "AttachExceedLimit",
     1254107: "FilterLengthExceedLimit",
     1254108: "SortLengthExceedLimit",
+    1254112: "Too many requests in a single base",
     1254130: "TooLargeCell",
+    1254290: "TooManyRequest",
     1254291: "Write conflict",
+    1254301: "OperationTypeError",
+    1254302: "Permission denied.",
+    1254303: "AttachPermNotAllow",
+    1254304: "The edition does not allow it.",
+    1254305: "Permission denied by permission control.",
+    1254306: "The limit of the plan is reached.",
+    1254606: "Data not change.",
+    1254607: "Data not ready, please try again later",
     1254608: "Same API requests are submitted repeatedly.",
+    1254701: "No permission for the drive node.",
+    1254702: "The drive node is missing.",
+    **dict.fromkeys(range(1255001, 1255006), "InternalError"),
     1255006: "Client token conflict, please generate a new client token and try again.",
+    1255040: "Request timed out, please try again later",
 }
 
-_STATUS = {1254011: 400, 1254037: 400, 1254045: 404, 1254608: 403, 1255006: 400} | dict.fromkeys(
-    range(1254080, 1254097), 400
-)
+_STATUS = {
+    **dict.fromkeys((1254011, 1254036, 1254037, 1254301, 1254607, 1255006, *range(1254080, 1254097)), 400),
+    **dict.fromkeys((1254302, 1254304, 1254305, 1254306, 1254608, 1254701), 403),
+    **dict.fromkeys((1254045, 1254702), 404),
+    1255040: 504,
+}
 
 
 def refuse(code: int, culprit: str = "") -> ApiError:
