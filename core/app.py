@@ -7,19 +7,18 @@ import contextlib
 import gc
 import signal
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 
-from filelock import FileLock, Timeout
 from loguru import logger
 
 from .access import Access
 from .attachments import SHARE, Attachments
+from .backfill import Backfill
 from .bus import PluginConsumer, backoff
-from .errors import ConfigurationError, InstanceLocked, Problem, StorageError, Unreachable
+from .errors import ConfigurationError, Problem, StorageError, Unreachable
 from .events import envelope
 from .feishu.bitable import RemoteTable
 from .feishu.connection import LongConnection
@@ -34,18 +33,20 @@ from .pace import Pace
 from .people import People
 from .plugins import Plugin
 from .settings import Settings
-from .status import ApiStatus, OutboxStatus, Status, TableStatus
+from .status import ApiStatus, AttachmentStatus, OutboxStatus, Status, TableStatus
 from .storage import open_engine
-from .storage.protocol import Engine, StoreHandle
+from .storage.protocol import Consumer, Engine, StoreHandle
 from .table import PersonName, Row, Table
+from .upkeep import Upkeep
 from .verdict import verdict
 
+CHECK_PATIENCE: Final = 3.0
+"""Seconds the start waits for the check of the databases; a longer one goes on beside the work."""
 STOP_TIMEOUT: Final = 15.0
 """Seconds a plugin has to finish its batch when stopping."""
 NAMES_EVERY: Final = 10.0
 TICK: Final = 0.5
 """Seconds between two looks of what looks by itself: at what is due to be written, fetched, sent or called."""
-LOCK: Final = "larkflock.lock"
 LAST_FLUSH_TIMEOUT: Final = 20.0
 RELAY_BATCH: Final = 200
 
@@ -72,25 +73,6 @@ class Left:
         return f"Left for the next start: {', '.join(parts)}." if parts else "Nothing is left to do."
 
 
-@contextmanager
-def sole_instance(directory: Path) -> Iterator[None]:
-    """Keep every other process out of ``directory``. Raises ``InstanceLocked``."""
-    lock = FileLock(directory / LOCK, timeout=0)
-    try:
-        directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-        lock.acquire()
-    except Timeout as error:
-        raise InstanceLocked(
-            f"another larkflock uses {directory.resolve()}; stop it first, or set DATA_DIR to another directory"
-        ) from error
-    except OSError as error:
-        raise StorageError(f"{directory}: {error}; set DATA_DIR to a directory that can be written") from error
-    try:
-        yield
-    finally:
-        lock.release()
-
-
 class Application:
     """One app, its connection, its enabled plugins. Make it and run it inside one event loop."""
 
@@ -101,7 +83,13 @@ class Application:
         *,
         clock: Callable[[], int] = milliseconds,
         tick: float = TICK,
+        since: int | None = None,
+        engine: Engine | None = None,
     ) -> None:
+        """``since`` (ms UTC) has the history of the watched groups read from then on.
+
+        ``engine`` is that of ``DATA_DIR`` unless another one is given.
+        """
         self._settings = settings
         self._plugins = tuple(plugins)
         self._clock = clock
@@ -109,12 +97,15 @@ class Application:
         self._gave_up = False
         self._publishing = asyncio.Event()
         self._started = clock()
-        self._engine: Engine = open_engine(settings.data_dir)
+        self._engine: Engine = engine or open_engine(settings.data_dir)
         self._store: StoreHandle = self._engine.store()
         self._counts: StoreHandle = self._engine.store(durable=False)
         self._loop = asyncio.get_running_loop()
         self.ledger = Ledger(self._counts, settings.api_monthly_quota, settings.zone, clock)
         self.journal = Journal(self._engine, clock=clock, on_fresh=self._wake_consumers)
+        readers = [plugin.name for plugin in self._plugins if plugin.types]
+        keep_days = settings.journal_keep_days
+        self.upkeep = Upkeep(self._engine, settings.data_dir, readers, keep_days=keep_days, clock=clock)
         self.connection = LongConnection(
             settings.feishu_base_url,
             settings.app_id,
@@ -139,7 +130,22 @@ class Application:
             on_published=self._publishing.set,
             tick=tick,
         )
-        access = Access(self._api, self.ledger, people, Groups(self._api, settings.chat_id, clock=clock))
+        groups = Groups(self._api, settings.chat_id, clock=clock)
+        self.backfill = Backfill(
+            self._api,
+            self._engine,
+            self._counts,
+            self.journal,
+            self.connection,
+            groups,
+            self.ledger,
+            zone=settings.zone,
+            clock=clock,
+            since=since,
+            chats=settings.chat_id,
+            tick=tick,
+        )
+        access = Access(self._api, self.ledger, people, groups)
         self.consumers = [
             PluginConsumer(
                 plugin,
@@ -153,6 +159,7 @@ class Application:
                 on_attached=self._soon(self.attachments.wake),
                 platform=access,
                 tick=tick,
+                suspend_after=settings.suspend_after,
             )
             for plugin in self._plugins
         ]
@@ -171,6 +178,8 @@ class Application:
     async def run(self) -> Left:
         """Run until ``stop``; what is left then is returned. Raises ``Unreachable`` when connecting was given up."""
         try:
+            self.upkeep.start(self._store)
+            self.upkeep.wait_checked(CHECK_PATIENCE)
             self._prepare()
             gc.freeze()  # What start-up made lives as long as the program: no need to walk it again and again.
             gc.set_threshold(50_000, 20, 100)
@@ -182,6 +191,7 @@ class Application:
                     asyncio.create_task(self._relay()),
                     asyncio.create_task(self.attachments.run()),
                     asyncio.create_task(self._outbox.run()),
+                    asyncio.create_task(self.backfill.run()),
                     asyncio.create_task(self._name_strangers()),
                     *(asyncio.create_task(self._launch(consumer)) for consumer in self.consumers),
                 ]
@@ -190,6 +200,7 @@ class Application:
                 finally:
                     await self._end(tasks)
             left = self._left()
+            self.upkeep.stop(self._store)
             if self._gave_up:
                 raise Unreachable(f"{self.connection.status().problem}. {left}")
             return left
@@ -197,29 +208,35 @@ class Application:
             self.connection.stop()
             for consumer in self.consumers:
                 consumer.stop(0)
+            self.upkeep.stop()
+            self.backfill.close()
             self._counts.close()
             self._store.close()
             self._engine.close()
 
     def status(self) -> Status:
-        """Everything at once; callable from any thread."""
-        store, journal = self._engine.store(), self._engine.journal()
+        """Everything at once; callable from any thread. What cannot be read now is missing, and the disk's problem."""
+        stored: dict[str, Consumer] = {}
+        rejected: dict[str, int] = {}
+        tables: list[TableStatus] = []
+        outbox, attachments, unread = OutboxStatus(), AttachmentStatus(), ""
         try:
-            stored = {consumer.plugin: consumer for consumer in store.consumers()}
-            log = self.journal.status(journal.rejected())
-            tables = [*(entry.status(store) for entry in self.mirror.tables), *self._local_tables(store)]
-            outbox = _outbox(store)
-            attachments = self.attachments.status(store)
-        finally:
-            store.close()
-            journal.close()
+            with closing(self._engine.store()) as store, closing(self._engine.journal()) as journal:
+                stored = {consumer.plugin: consumer for consumer in store.consumers()}
+                rejected = journal.rejected()
+                tables = [*(entry.status(store) for entry in self.mirror.tables), *self._local_tables(store)]
+                outbox, attachments = _outbox(store), self.attachments.status(store)
+        except StorageError as error:
+            unread = str(error)
+        log = self.journal.status(rejected)
         connection = self.connection.status()
         plugins = [consumer.status(stored.get(consumer.plugin.name), log.head) for consumer in self.consumers]
         ledger = self.ledger
         api = ApiStatus(ledger.month, ledger.quota, ledger.used, ledger.forecast(), ledger.by_name)
-        state, reasons = verdict(connection, log, plugins, tables, api, outbox, attachments)
+        history, disk = self.backfill.status(), self.upkeep.status(unread)
+        state, reasons = verdict(connection, log, plugins, tables, api, outbox, attachments, history, disk)
         now = self._clock()
-        parts = (connection, log, tuple(plugins), tuple(tables), api, outbox, attachments)
+        parts = (connection, log, tuple(plugins), tuple(tables), api, outbox, attachments, history, disk)
         return Status(state, reasons, self._started, now, *parts)
 
     @property
@@ -260,6 +277,7 @@ class Application:
             and not self._store.publications(1)
             and not self._store.unsent(self._clock(), 1)
             and not self.attachments.busy
+            and not self.backfill.busy
             and not any(entry.waiting for entry in self.mirror.tables)
         )
 

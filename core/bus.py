@@ -13,7 +13,6 @@ import sys
 import threading
 import time
 import traceback
-import zlib
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 from zoneinfo import ZoneInfo
@@ -22,12 +21,14 @@ from loguru import logger
 
 from .calling import HookCalls
 from .context import Context
-from .errors import ApiFailure, Malformed, NotReady, Retry, StorageError
-from .events import ATTACHMENT_DONE, MESSAGE, REACTION_ADDED, REACTION_REMOVED, READ, RECALL, Event, Message, decode
+from .delivery import Delivery, read_event, told
+from .errors import ApiFailure, Malformed, NotReady, Replaced, Retry, StorageError
+from .events import Event
 from .platform import Platform
 from .plugins import Plugin
 from .status import PluginPhase, PluginStatus, Status
 from .storage.protocol import Commit, Consumer, Engine, Failure, JournalHandle, Stored, StoreHandle, Timer
+from .suspension import MOST_IN_A_ROW, Streak
 from .unit import Unit
 
 BATCH: Final = 1000
@@ -41,15 +42,6 @@ LEFT_TIMEOUT: Final = 1.0
 """Seconds that the tasks a plugin left running have to end when they are cancelled."""
 TICK: Final = 0.5
 """Seconds after which a consumer looks by itself: at its timers, and should a wake-up ever be lost."""
-
-_HOOK_OF: Final = {
-    MESSAGE: ("on_message", "message"),
-    RECALL: ("on_recall", "recall"),
-    READ: ("on_read", "read"),
-    REACTION_ADDED: ("on_reaction", "reaction"),
-    REACTION_REMOVED: ("on_reaction", "reaction"),
-}
-_ON_EVENT: Final = ("on_event", "event")
 
 
 def backoff(attempts: int) -> float:
@@ -76,11 +68,11 @@ class PluginConsumer:
         hook_timeout: float = HOOK_TIMEOUT,
         batch_seconds: float = BATCH_SECONDS,
         tick: float = TICK,
+        suspend_after: int = MOST_IN_A_ROW,
     ) -> None:
         self.plugin = plugin
         self._engine = engine
         self._timezone = timezone
-        self._chats = frozenset(chats)
         self._clock = clock
         self._status = status
         self._on_published = on_published
@@ -99,9 +91,10 @@ class PluginConsumer:
         self._problem = ""
         self._cursor = 0
         self._attempts = 0
-        self._skipped: dict[str, int] = {}
         self._failing: dict[str, str] = {}
         self._hooks = HookCalls(plugin.hooks)
+        self._delivery = Delivery(plugin, self._hooks, chats, hook_timeout)
+        self._streak = Streak(suspend_after)
         self._idle_at = -1
         self._next_unit: Unit | None = None
 
@@ -135,7 +128,7 @@ class PluginConsumer:
     @property
     def idle_at(self) -> int:
         """The journal position up to which all is done that will be, nothing to be retried now; -1 while busy."""
-        if self._phase == "failed" or (self._phase == "waiting" and not self.plugin.types):
+        if self._phase in ("failed", "suspended") or (self._phase == "waiting" and not self.plugin.types):
             return sys.maxsize
         return self._idle_at if self._phase == "running" else -1
 
@@ -149,7 +142,7 @@ class PluginConsumer:
             cursor=cursor,
             lag=max(0, head - cursor) if self.plugin.types else 0,
             handled=stored.handled if stored else 0,
-            skipped=dict(self._skipped),
+            skipped=dict(self._delivery.skipped),
             retrying=stored.retrying if stored else 0,
             attempts=self._attempts,
             dead=stored.dead if stored else 0,
@@ -197,12 +190,11 @@ class PluginConsumer:
             clock=self._clock,
             status=self._status,
             log=self._log,
-            chats=tuple(self._chats),
+            chats=self._delivery.chats,
             platform=self._platform,
         )
         try:
-            self._cursor = store.cursor(self.plugin.name, journal.head())
-            if await self._start_up(context, store):
+            if await self._start_up(context, store, journal.head()):
                 self._phase = "running"
                 await self._work(context, store, journal)
                 await self._shut_down(context, store)
@@ -210,12 +202,15 @@ class PluginConsumer:
             store.close()
             journal.close()
 
-    async def _start_up(self, context: Context[Any], store: StoreHandle) -> bool:
-        """Call ``startup`` until it succeeds; False when the program stops first."""
+    async def _start_up(self, context: Context[Any], store: StoreHandle, head: int) -> bool:
+        """Call ``startup`` until it succeeds; a new plugin begins at ``head``. False when the program stops first."""
         tries = 0
         while not self._stopping:
             context.begin()
             try:
+                self._cursor = store.cursor(self.plugin.name, head)
+                if store.resume(self.plugin.name):
+                    self._log.info("Plugin {} was suspended and goes on with this start.", self.plugin.name)
                 await self._hooks.call("startup", self._hook_timeout, ctx=context)
                 self._commit(context, store, self._cursor)
             except (NotReady, StorageError, ApiFailure, TimeoutError) as error:
@@ -238,9 +233,16 @@ class PluginConsumer:
             self._wake.clear()
             try:
                 busy = await self._batch(context, store, journal)
+                if self._streak.over:
+                    await self._suspended(store)
                 due = None if busy else store.next_due(self.plugin.name)
+            except Replaced as error:
+                self._log.info("Plugin {} does its batch again: {}", self.plugin.name, error)
+                self._cursor = self._reread(store)
+                continue
             except StorageError as error:
                 failures += 1
+                self._streak.forget()
                 self._problem = str(error)
                 self._log.error("Plugin {} could not store its batch, it is done again: {}", self.plugin.name, error)
                 self._cursor = self._reread(store)
@@ -251,7 +253,28 @@ class PluginConsumer:
                 wait = self._tick if due is None else min(self._tick, max(0.0, (due - self._clock()) / 1000))
                 await self._pause(wait)
 
+    async def _suspended(self, store: StoreHandle) -> None:
+        """Wait until somebody lets the plugin go on."""
+        self._phase, self._problem = "suspended", self._streak.reason(self.plugin.name)
+        self._log.error("Plugin {} is suspended: {}", self.plugin.name, self._problem)
+        while not self._stopping and self._still_suspended(store):
+            self._wake.clear()
+            await self._pause(self._tick)
+        self._streak.forget()
+        self._phase, self._problem = "running", ""
+        if not self._stopping:
+            self._log.info("Plugin {} goes on.", self.plugin.name)
+
+    def _still_suspended(self, store: StoreHandle) -> bool:
+        try:
+            standing = store.standing(self.plugin.name)
+        except StorageError:
+            return True
+        return standing is not None and standing.suspended is not None
+
     def _reread(self, store: StoreHandle) -> int:
+        """Where to go on; rows that were read before may be others now."""
+        self._next_unit = None
         try:
             return store.cursor(self.plugin.name, self._cursor)
         except StorageError:
@@ -276,30 +299,34 @@ class PluginConsumer:
         settled: list[int] = []
         until = time.monotonic() + self._batch_seconds
         for seq, attempts in due:
-            if self._enough(until):
+            if self._enough(until) or self._streak.over:
                 break
             stored = journal.fetch(seq)
             if stored is None:
                 failures.append(Failure(seq, attempts, "the journal keeps it no longer", None))
                 continue
-            failure = await self._handle(stored, _read(stored), context, attempts)
+            failure = await self._handle(stored, read_event(stored), context, attempts)
             settled.append(seq) if failure is None else failures.append(failure)
         handled = len(settled)
-        read = [_read(stored) for stored in new]
-        self._prefetch(context, read)
+        read = [read_event(stored) for stored in new]
+        self._delivery.prefetch(context, read)
         done = self._cursor
         for stored, event in zip(new, read, strict=True):
-            if done != self._cursor and self._enough(until):  # One at least: retries must not starve what is new.
+            # One at least: retries must not starve what is new.
+            if self._streak.over or (done != self._cursor and self._enough(until)):
                 reached = done
                 break
             done = stored.seq
-            if isinstance(event, Event) and self._unwatched(event):
+            if isinstance(event, Event) and self._delivery.passes_over(event):
                 continue
             failure = await self._handle(stored, event, context, 0)
             if failure is None:
                 handled += 1
             else:
                 failures.append(failure)
+        if self._streak.over:
+            there = store.unsettled(self.plugin.name) | {failure.seq for failure in failures}
+            failures += self._streak.waiting(there, self._clock())  # Of the same event the last one counts.
         self._commit(context, store, reached, handled=handled, settled=settled, failures=failures)
         self._next_unit = context.unit.committed()
         return True
@@ -323,9 +350,9 @@ class PluginConsumer:
             self._attempts += 1
             attempts = timer.attempts + 1
             delay = error.after if isinstance(error, Retry) and error.after is not None else backoff(attempts)
-            self._failing[timer.name] = f"schedule {timer.name}: {_told(error)}"
+            self._failing[timer.name] = f"schedule {timer.name}: {told(error)}"
             self._log.warning(
-                "Schedule {} failed (attempt {}), again in {:.0f} s: {}", timer.name, attempts, delay, _told(error)
+                "Schedule {} failed (attempt {}), again in {:.0f} s: {}", timer.name, attempts, delay, told(error)
             )
             context.unit.timers.append(Timer(timer.name, now + int(delay * 1000), attempts))
         else:
@@ -339,49 +366,26 @@ class PluginConsumer:
     def _enough(self, until: float) -> bool:
         return self._stopping or time.monotonic() >= until
 
-    def _prefetch(self, context: Context[Any], read: Sequence[Event | Malformed]) -> None:
-        tables = [table for table in self.plugin.tables if table.by_message]
-        if tables and len(read) > 1:
-            ids = {one: None for event in read if isinstance(event, Event) for one in event.refers_to}
-            for table in tables:
-                context.unit.prefetch(table, ids)
-
     async def _handle(
         self, stored: Stored, event: Event | Malformed, context: Context[Any], attempts: int
     ) -> Failure | None:
-        """Hand one event to the plugin; its writes vanish when it fails."""
-        mark = context.unit.mark()
-        try:
-            if isinstance(event, Malformed):
-                raise event
-            hook, argument = _HOOK_OF.get(stored.type, _ON_EVENT)
-            if hook not in self.plugin.hooks:  # Its manifest lists the type for on_event.
-                hook, argument = _ON_EVENT
-            await self._hooks.call(hook, self._hook_timeout, **{argument: event}, ctx=context)
-        except (Exception, asyncio.CancelledError) as error:
-            context.unit.back_to(mark)
+        error = await self._delivery.hand_over(stored, event, context)
+        if error is not None:
             return self._failure(stored.seq, attempts + 1, error)
+        self._streak.forget()
         return None
-
-    def _unwatched(self, event: Event) -> bool:
-        if event.type == ATTACHMENT_DONE:
-            return bool(event.event.get("plugin") != self.plugin.name)
-        if not self._chats or not event.chat_id or event.chat_id in self._chats:
-            return False
-        if isinstance(event, Message) and not event.in_group:
-            return False
-        self._skipped["group not in CHAT_ID"] = self._skipped.get("group not in CHAT_ID", 0) + 1
-        return True
 
     def _failure(self, seq: int, attempts: int, error: BaseException) -> Failure:
         self._attempts += 1
-        text = _told(error)
+        text = told(error)
+        if not isinstance(error, Malformed):  # That says nothing about the plugin.
+            self._streak.failed(seq, text)
         final = isinstance(error, Malformed) or attempts >= MOST_ATTEMPTS
         if final:
             self._log.opt(exception=error).error("Event {} is parked as a dead letter: {}", seq, text)
             frames = traceback.format_exception(error)
-            told = f"{text}\n{''.join(frames)}"[:8000].encode(errors="backslashreplace").decode()
-            return Failure(seq, attempts, told, None)
+            whole = f"{text}\n{''.join(frames)}"[:8000].encode(errors="backslashreplace").decode()
+            return Failure(seq, attempts, whole, None)
         delay = error.after if isinstance(error, Retry) and error.after is not None else backoff(attempts)
         self._log.warning("Event {} failed (attempt {}), again in {:.0f} s: {}", seq, attempts, delay, text)
         return Failure(seq, attempts, text, self._clock() + int(delay * 1000))
@@ -411,6 +415,7 @@ class PluginConsumer:
                 outgoing=unit.outgoing,
                 attachments=unit.attachments,
                 timers=unit.timers,
+                suspended=self._streak.reason(self.plugin.name) if self._streak.over else "",
             )
         )
         self._cursor = cursor
@@ -422,6 +427,7 @@ class PluginConsumer:
             self._on_attached()
 
     async def _shut_down(self, context: Context[Any], store: StoreHandle) -> None:
+        self._cursor = self._reread(store)
         context.begin()
         try:
             await self._hooks.call("shutdown", SHUTDOWN_TIMEOUT, ctx=context)
@@ -439,20 +445,3 @@ class PluginConsumer:
     async def _pause(self, seconds: float) -> None:
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._wake.wait(), seconds)
-
-
-def _told(error: BaseException) -> str:
-    text = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-    return text.encode(errors="backslashreplace").decode()  # File names, for one, may be no UTF-8.
-
-
-def _read(stored: Stored) -> Event | Malformed:
-    """The event, or why it cannot be read any more."""
-    if zlib.crc32(stored.body) != stored.crc:
-        return Malformed("stored bytes are damaged (CRC)")
-    try:
-        event = decode(stored.body)
-    except Malformed as problem:
-        return problem
-    event.seq, event.received_at = stored.seq, stored.received
-    return event

@@ -8,8 +8,13 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from . import __version__
+from .commands.backup import backup
 from .commands.check import check
+from .commands.dead import dead
 from .commands.plugins import plugins
+from .commands.record import load_recording, record
+from .commands.replay import replay
+from .commands.restore import restore
 from .commands.run import run
 from .commands.start import Start
 from .commands.tables import tables
@@ -94,6 +99,12 @@ main.add_command(run)
 main.add_command(check)
 main.add_command(plugins)
 main.add_command(tables)
+main.add_command(backup)
+main.add_command(restore)
+main.add_command(dead)
+main.add_command(replay)
+main.add_command(record)
+main.add_command(load_recording)
 
 
 def _enabled(name: str) -> Plugin | None:

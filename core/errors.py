@@ -9,7 +9,9 @@ LarkflockError
 │   ├── NotReady           cannot start yet (a port in use, a server away): tried again
 │   └── Retry              this event cannot be handled yet: tried again after a while
 ├── StorageError           the disk or the database refused
+│   ├── Damaged            a database file is hurt: only a backup helps (`core restore`)
 │   └── Fenced             a consumer's cursor was moved by somebody else: the batch is not committed
+│       └── Replaced       its tables were replaced by a replay
 └── ApiFailure             a call to the platform did not succeed
     ├── ApiError           the platform answered with ``code`` ≠ 0
     ├── Unreachable        no usable answer within the retries
@@ -81,8 +83,16 @@ class StorageError(LarkflockError):
     """The disk or the database refused; nothing of the operation is stored."""
 
 
+class Damaged(StorageError):
+    """A database file is hurt; nothing is read from or written to the part that is."""
+
+
 class Fenced(StorageError):
     """The cursor is no longer where this consumer left it: another writer is at work, the batch is dropped."""
+
+
+class Replaced(Fenced):
+    """The plugin's tables were replaced by a replay: what was read of them is out of date, the batch is done again."""
 
 
 class ApiFailure(LarkflockError):
@@ -93,7 +103,15 @@ class ApiError(ApiFailure):
     """The platform answered with ``code`` ≠ 0 (FEISHU.md §3.3, §4, §5.7)."""
 
     def __init__(
-        self, name: str, code: int, msg: str, *, status: int = 200, log_id: str = "", detail: str = ""
+        self,
+        name: str,
+        code: int,
+        msg: str,
+        *,
+        status: int = 200,
+        log_id: str = "",
+        detail: str = "",
+        passing: bool = False,
     ) -> None:
         super().__init__(
             f"{name}: {code} {msg}{f' ({detail})' if detail else ''}{f' [log id {log_id}]' if log_id else ''}"
@@ -104,6 +122,10 @@ class ApiError(ApiFailure):
         self.status = status
         self.log_id = log_id
         self.detail = detail
+        self.passing = passing
+        """It says nothing about the request: a rate limit, a fault of the platform, a token that was refused."""
+        self.repeated = False
+        """It answers a repetition; an attempt before it may have had its effect."""
 
 
 class Unreachable(ApiFailure):

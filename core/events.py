@@ -18,6 +18,8 @@ LANES: Final = 64
 
 MESSAGE: Final = "im.message.receive_v1"
 RECALL: Final = "im.message.recalled_v1"
+EDIT: Final = "im.message.updated_v1"
+"""Unconfirmed that it is pushed, and in which form (FEISHU.md §2.7)."""
 READ: Final = "im.message.message_read_v1"
 REACTION_ADDED: Final = "im.message.reaction.created_v1"
 REACTION_REMOVED: Final = "im.message.reaction.deleted_v1"

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import queue
 import threading
-import zlib
 from collections.abc import Callable, Sequence
 from hashlib import blake2b
 from typing import Any, Final, NamedTuple
@@ -19,10 +18,12 @@ from loguru import logger
 from .errors import Malformed, StorageError
 from .events import decode
 from .status import JournalStatus
-from .storage.protocol import Engine, Record
+from .storage.protocol import Engine, JournalHandle, Record, checksum
 
 MOST_PER_COMMIT: Final = 512
 MALFORMED: Final = "malformed"
+PROBE_EVERY: Final = 1.0
+"""Seconds between attempts to write while that is not possible, so that it is known when it is again."""
 
 Confirm = Callable[[Sequence[Any], StorageError | None], None]
 """Called in the journal's thread with the tickets of one commit: all durable, or none and why."""
@@ -41,9 +42,10 @@ def admit(body: bytes, now: int) -> Record:
     except Malformed as problem:
         reason = str(problem).split(":", 1)[0]
         key = blake2b(body, digest_size=16, person=b"malformed").digest()  # Never the key of an event that can be read.
-        return Record(0, key, MALFORMED, now, zlib.crc32(body), reason, body)
+        return Record(0, key, MALFORMED, now, checksum(0, key, MALFORMED, now, reason, body), reason, body)
     key = blake2b(event.key.encode(), digest_size=16).digest()
-    return Record(event.lane, key, event.type, now, zlib.crc32(body), None, body)
+    crc = checksum(event.lane, key, event.type, now, None, body)
+    return Record(event.lane, key, event.type, now, crc, None, body)
 
 
 class Journal:
@@ -110,7 +112,11 @@ class Journal:
         open_ = True
         while open_:
             batch: list[_Submission] = []
-            item = self._queue.get()
+            try:
+                item = self._queue.get(timeout=PROBE_EVERY if self._problem else None)
+            except queue.Empty:
+                self._probe(handle)
+                continue
             while item is not None:
                 batch.append(item)
                 if len(batch) >= MOST_PER_COMMIT:
@@ -128,13 +134,9 @@ class Journal:
                 outcome = handle.append([submission.record for submission in batch])
             except Exception as problem:  # Whatever it is, this thread must live: without it nothing is stored.
                 error = problem if isinstance(problem, StorageError) else StorageError(repr(problem))
-                if self._problem != str(error):
-                    logger.error("Nothing is acknowledged: the journal cannot be written. {}", error)
-                self._problem = str(error)
+                self._failed(error)
             else:
-                if self._problem:
-                    logger.info("The journal can be written again.")
-                self._problem = ""
+                self._works()
                 fresh = outcome.fresh
                 self._received += outcome.fresh
                 self._duplicates += outcome.duplicates
@@ -143,6 +145,25 @@ class Journal:
             if fresh:
                 self._on_fresh()
         handle.close()
+
+    def _probe(self, handle: JournalHandle) -> None:
+        """Events may be a long time coming; whether they could be stored is to be known before."""
+        try:
+            handle.probe(self._clock())
+        except StorageError as error:
+            self._failed(error)
+        else:
+            self._works()
+
+    def _failed(self, error: StorageError) -> None:
+        if self._problem != str(error):
+            logger.error("Nothing is acknowledged: the journal cannot be written. {}", error)
+        self._problem = str(error)
+
+    def _works(self) -> None:
+        if self._problem:
+            logger.info("The journal can be written again.")
+        self._problem = ""
 
     @staticmethod
     def _confirm(batch: Sequence[_Submission], error: StorageError | None) -> None:

@@ -36,6 +36,8 @@ class Schedule:
     name: str
     timeout: float = 30.0
     """Seconds one call of ``on_schedule`` may take; the plugin's events wait meanwhile."""
+    replayed: bool = False
+    """It needs nothing but the plugin's tables and the time: a replay calls it at its times."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,8 @@ class Manifest:
     """Event types the plugin makes itself, named ``<plugin>.…``."""
     schedules: tuple[Schedule, ...] = ()
     """The timers of ``on_schedule``."""
+    carried: tuple[str, ...] = ()
+    """Tables, perhaps ``state``, that hold what no event tells: a replay goes on with them as they are."""
     commands: str = ""
     """``module:attribute`` of a click group that becomes ``python -m core <name> …``; imported only when called."""
 
@@ -71,6 +75,9 @@ class Manifest:
         names = [table.name for table in self.tables]
         if len(set(names)) != len(names) or "state" in names:
             raise ValueError(f"plugin {self.name!r}: table names are different from each other and from 'state'")
+        unknown = [name for name in self.carried if name not in (*names, "state")]
+        if unknown:
+            raise ValueError(f"plugin {self.name!r}: carried names its tables or 'state', not {', '.join(unknown)}")
         wrong = [schedule for schedule in self.schedules if not NAME.match(schedule.name) or schedule.timeout <= 0]
         if wrong or len({schedule.name for schedule in self.schedules}) != len(self.schedules):
             raise ValueError(f"plugin {self.name!r}: schedules have different lower-case names and a positive timeout")

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import sys
 import uuid
-from collections.abc import Callable, Iterable, Sequence
-from typing import Any, Final
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from typing import Any, Final, NamedTuple
 
 import orjson
 from loguru import logger
@@ -49,6 +49,16 @@ def check_fields(table: Table, table_id: str, fields: Sequence[bitable.Field]) -
     if wrong:
         raise TableMismatch(f"Bitable table {table_id} ({table.setting}): {'; '.join(wrong)}")
     return tuple(column for column in table.mirrored if column.title in there)
+
+
+class Found(NamedTuple):
+    """A record as it is in Bitable."""
+
+    record: str
+    cells: Mapping[str, Any]
+    """By title, of the columns that are mirrored; empty ones are absent."""
+    row: Row | None
+    """What it tells; None where its key is not whole, so that it is none of ours."""
 
 
 class MirroredTable:
@@ -148,18 +158,42 @@ class MirroredTable:
         self._store.set_note(note, orjson.dumps(titles).decode())
 
     async def _read_all(self) -> int:
-        await self._check()
-        told = {source: column for column in self._columns if (source := self._source(column))}
         taken = 0
-        async for page in self._remote.records([column.title for column in told.values()]):
-            rows = []
-            for record, found in page:
-                row: Row = dict(self.table.blank)
-                row.update({name: cells.read(column, found.get(column.title)) for name, column in told.items()})
-                if all(row[name] not in ("", None) for name in self.table.key):
-                    rows.append((record, row))
+        async for page in self.pages():
+            rows = [(found.record, found.row) for found in page if found.row is not None]
             taken += self._store.adopt(self.plugin, self.table, rows)
         return taken
+
+    async def pages(self) -> AsyncIterator[list[Found]]:
+        """Every record of the table, page by page. Raises ``ApiFailure`` or ``TableMismatch``."""
+        await self._check()
+        told = {source: column for column in self._columns if (source := self._source(column))}
+        async for page in self._remote.records([column.title for column in self._columns]):
+            yield [Found(record, there, self._told(told, there)) for record, there in page]
+
+    def _told(self, told: Mapping[str, Column], there: Mapping[str, Any]) -> Row | None:
+        row: Row = dict(self.table.blank)
+        row.update({name: cells.read(column, there.get(column.title)) for name, column in told.items()})
+        return row if all(row[name] not in ("", None) for name in self.table.key) else None
+
+    def differing(self, row: PendingRow, there: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
+        """(here, there) of the cells that are not as ``row`` wants them, by title; after ``pages``.
+
+        A person's cell that is empty there is none: people outside the app's contact range cannot be written.
+        """
+        self._names = self._people.names(
+            [one for c in self._columns if isinstance(c, NAMING) for one in c.people(row.row)]
+        )
+        wanted = self._fields(row)
+        differing = {}
+        for column in self._columns:
+            cell = wanted.get(column.title)
+            if cell is None and not self._clears(column, row.row):
+                continue
+            here, found = cells.plain(column, cell), cells.plain(column, there.get(column.title))
+            if here != found and not (isinstance(column, PersonCell) and not found):
+                differing[column.title] = here, found
+        return differing
 
     def _source(self, column: Column) -> str:
         """The stored column that cells of ``column`` tell, if any: a person's only where nothing else names them."""
@@ -191,11 +225,12 @@ class MirroredTable:
         try:
             await self._send(batch)
         except ApiError as error:
-            if error.code in bitable.TOKEN_REUSED:
-                await self._reconcile(batch)
+            refused = error.code in BAD_VALUE or error.code == bitable.TOO_MANY_RECORDS
+            if error.code in bitable.TOKEN_REUSED or (refused and error.repeated):
+                await self._reconcile(batch)  # Of an attempt before this one the answer may have been lost.
                 return
-            if error.code not in BAD_VALUE and error.code != bitable.TOO_MANY_RECORDS:
-                raise  # An attempt before this one may have been done: the next flush looks.
+            if not refused:
+                raise  # Likewise: the next flush looks.
             self._store.end_batch(self.plugin, self.table, batch, None)
             if not await self._split(error, rows, self._write):
                 raise
@@ -225,6 +260,7 @@ class MirroredTable:
         self.written += len(records)
 
     async def _reconcile(self, batch: Batch) -> None:
+        await self._remote.caught_up()
         await self._read_all()
         self._store.end_batch(self.plugin, self.table, batch, None)
 
@@ -233,32 +269,39 @@ class MirroredTable:
             await self._remote.update([(str(row.record), self._fields(row, clear=True)) for row in rows])
         except ApiError as error:
             if error.code in bitable.RECORD_MISSING:
+                await self._remote.caught_up()
                 absent = await self._remote.absent([str(row.record) for row in rows])
                 if absent:
                     logger.info("{}: {} records were deleted in Bitable and are made again", self._name, len(absent))
                     self._store.forget_records(self.plugin, self.table, absent)
                     return
-            if not await self._split(error, rows, self._update):
-                raise
-            return
+            if error.code != bitable.DATA_NOT_CHANGED:
+                if not await self._split(error, rows, self._update):
+                    raise
+                return
         self._store.settle(self.plugin, self.table, updated=[(row.rowid, row.version) for row in rows])
         self._accept(row.rowid for row in rows)
         self.written += len(rows)
 
     async def _delete(self, rows: Sequence[PendingRow]) -> None:
         there = [str(row.record) for row in rows if row.record is not None]
+        if there:
+            await self.remove(there)
+        self._store.settle(self.plugin, self.table, deleted=[row.rowid for row in rows])
+        self.written += len(there)
+
+    async def remove(self, records: Sequence[str]) -> None:
+        """Delete at most ``MOST_DELETED`` records; those that are gone already do no harm."""
         try:
-            if there:
-                await self._remote.delete(there)
+            await self._remote.delete(records)
         except ApiError as error:
             if error.code not in bitable.RECORD_MISSING:
                 raise
-            absent = set(await self._remote.absent(there))
-            still = [record for record in there if record not in absent]
+            await self._remote.caught_up()
+            absent = set(await self._remote.absent(records))
+            still = [record for record in records if record not in absent]
             if still:
                 await self._remote.delete(still)
-        self._store.settle(self.plugin, self.table, deleted=[row.rowid for row in rows])
-        self.written += len(there)
 
     async def _split(
         self, error: ApiError, rows: Sequence[PendingRow], write: Callable[[Sequence[PendingRow]], Any]

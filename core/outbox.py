@@ -101,7 +101,8 @@ class Outbox:
 
     def _failed(self, unsent: Unsent, error: ApiFailure) -> None:
         attempts, now = unsent.attempts + 1, self._clock()
-        final = isinstance(error, ApiError) and (error.code not in messages.PASSING or attempts >= MOST_ATTEMPTS)
+        passing = not isinstance(error, ApiError) or error.passing or error.code in messages.PASSING
+        final = isinstance(error, ApiError) and (not passing or attempts >= MOST_ATTEMPTS)
         if final:
             logger.error("A message of plugin {} cannot be sent and is given up: {}", unsent.plugin, error)
             self._store.unsendable(unsent.id, str(error), attempts, None, now)

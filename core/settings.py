@@ -54,6 +54,10 @@ class Settings(BaseSettings):
     """MB (2²⁰ bytes) of a file at most."""
     attachment_types: Annotated[tuple[str, ...], NoDecode] = ()
     """Kinds (image, video, audio …) and extensions that are fetched; empty = all."""
+    suspend_after: int = Field(20, ge=0)
+    """Events of one plugin that fail in a row before it is suspended; 0 = never."""
+    journal_keep_days: int = Field(30, ge=0)
+    """Days for which events are kept after every plugin has handled them; 0 = for ever."""
     max_retries: int | None = Field(None, ge=0)
     """Attempts to connect before giving up; unset = never."""
     retry_delay: float | None = Field(None, gt=0, le=86_400)

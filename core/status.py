@@ -13,8 +13,9 @@ Phase = Literal["starting", "connecting", "connected", "waiting", "stopped"]
 """``connected`` only after a frame was received on the socket; ``waiting`` between two attempts."""
 
 
-PluginPhase = Literal["starting", "running", "waiting", "failed", "stopped"]
-"""``waiting`` not ready yet, tried again · ``failed`` needs a person."""
+PluginPhase = Literal["starting", "running", "waiting", "suspended", "failed", "stopped"]
+"""``waiting`` not ready yet, tried again · ``suspended`` too many of its events failed in a row, until it is resumed ·
+``failed`` needs a person."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +126,60 @@ class AttachmentStatus:
 
 
 @dataclass(frozen=True, slots=True)
+class GroupHistory:
+    """How complete the journal is for one group. Times are ms UTC, None where there is none."""
+
+    chat_id: str
+    mark: int | None = None
+    """Everything said until then is in the journal, as far as the platform shows it."""
+    reading: bool = False
+    """What came after it is being read, or waits to be."""
+    repaired: int | None = None
+    """When its history was last read to the end."""
+    found: int = 0
+    """Events that had been missed, of this or the last reading; so are the next two."""
+    unread: int = 0
+    """Messages whose reactions were not read, as the API calls did not reach."""
+    calls: int = 0
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryStatus:
+    """What is done about times in which nothing was heard."""
+
+    groups: tuple[GroupHistory, ...] = ()
+    for_budget: bool = False
+    """Reading waits until the month's API calls can bear it."""
+    left_out: dict[str, int] = field(default_factory=dict)
+    """Messages read since the start of which no event was made, by reason."""
+    checks: int = 0
+    """Calls since the start that asked whether a silence is real."""
+    deaf: str = ""
+    """That pushes do not arrive although the connection stands, and what to do; empty while all is well."""
+    problem: str = ""
+    """Why nothing can be read now, or empty."""
+
+
+@dataclass(frozen=True, slots=True)
+class DiskStatus:
+    """The data directory and its databases; sizes in bytes."""
+
+    free: int = 0
+    """On its disk."""
+    journal: int = 0
+    store: int = 0
+    trimmed: int = 0
+    """Events forgotten since the start because of their age."""
+    checked: int | None = None
+    """When everything was last checked, ms."""
+    problem: str = ""
+    """What is damaged and what to do, or empty."""
+    warning: str = ""
+    """What will be a problem, or why upkeep could not be done."""
+
+
+@dataclass(frozen=True, slots=True)
 class Status:
     """Everything at once, with the verdict and its reasons."""
 
@@ -139,3 +194,5 @@ class Status:
     api: ApiStatus
     outbox: OutboxStatus = OutboxStatus()
     attachments: AttachmentStatus = AttachmentStatus()
+    history: HistoryStatus = HistoryStatus()
+    disk: DiskStatus = DiskStatus()

@@ -39,6 +39,8 @@ class Column:
     title: str = ""
     optional: bool = field(default=False, kw_only=True)
     """A Bitable table without this column is accepted; the column is then not mirrored."""
+    carried: bool = field(default=False, kw_only=True)
+    """It holds what no event tells, such as a summary: a replay leaves it as it is in rows that stay."""
 
     default: ClassVar[Any] = None
 
@@ -221,6 +223,13 @@ class Table:
     def mirrored(self) -> tuple[Column, ...]:
         """The columns that the Bitable table has."""
         return tuple(column for column in self.columns if column.title)
+
+    @cached_property
+    def shown(self) -> tuple[str, ...]:
+        """The stored columns that people see, or of whom they see the name; of a private table all."""
+        seen = {column.name for column in self.stored if column.title or not self.setting}
+        seen |= {column.of for column in self.columns if column.title and isinstance(column, VIRTUAL)}
+        return tuple(column.name for column in self.stored if column.name in seen)
 
     @cached_property
     def people(self) -> tuple[str, ...]:

@@ -9,6 +9,8 @@ from .status import (
     ApiStatus,
     AttachmentStatus,
     ConnectionStatus,
+    DiskStatus,
+    HistoryStatus,
     JournalStatus,
     OutboxStatus,
     PluginStatus,
@@ -16,6 +18,8 @@ from .status import (
     TableStatus,
 )
 
+NO_HISTORY: Final = HistoryStatus()
+NO_DISK: Final = DiskStatus()
 LONG_CALL: Final = 30.0
 """Seconds after which a hook that has not returned is reported."""
 
@@ -28,14 +32,23 @@ def verdict(
     api: ApiStatus,
     outbox: OutboxStatus,
     attachments: AttachmentStatus,
+    history: HistoryStatus = NO_HISTORY,
+    disk: DiskStatus = NO_DISK,
 ) -> tuple[State, tuple[str, ...]]:
     """The state, and what an operator should know about it."""
     blocking = _blocking(connection, journal)
+    if disk.problem and not journal.problem:  # One cause, told once.
+        blocking.append(f"the disk: {disk.problem}")
+    if history.deaf:
+        blocking.append(f"events are not being received: {history.deaf}")
     lasting = [*_plugins(plugins), *_tables(tables)]
     if outbox.problem:
         lasting.append(f"{outbox.waiting} messages wait and {outbox.failed} were given up; the last: {outbox.problem}")
     if attachments.problem:
         lasting.append(f"{attachments.waiting} attachments wait: {attachments.problem}")
+    lasting += _history(history)
+    if disk.warning:
+        lasting.append(disk.warning)
     if api.quota and api.used >= api.quota:
         lasting.append(f"all {api.quota} API calls of {api.month} are used; tables are written again next month")
     if blocking:
@@ -62,15 +75,23 @@ def _blocking(connection: ConnectionStatus, journal: JournalStatus) -> list[str]
 def _plugins(plugins: Sequence[PluginStatus]) -> list[str]:
     reasons = []
     for plugin in plugins:
-        if plugin.phase in ("failed", "waiting") or (plugin.problem and plugin.phase == "running"):
+        if plugin.phase in ("failed", "waiting", "suspended") or (plugin.problem and plugin.phase == "running"):
             reasons.append(f"plugin {plugin.name} is {plugin.phase}: {plugin.problem}")
         if plugin.busy_for > LONG_CALL:
             reasons.append(f"plugin {plugin.name} has been busy with one event for {plugin.busy_for:.0f} s")
-        if plugin.retrying:
+        if plugin.retrying and plugin.phase != "suspended":
             reasons.append(f"plugin {plugin.name} retries {plugin.retrying} events")
         if plugin.dead:
             reasons.append(f"plugin {plugin.name} has {plugin.dead} dead letters")
     return reasons
+
+
+def _history(history: HistoryStatus) -> list[str]:
+    reasons = [f"missed messages of {group.chat_id}: {group.problem}" for group in history.groups if group.problem]
+    waiting = sum(group.reading for group in history.groups)
+    if history.for_budget and waiting:
+        reasons.append(f"missed messages of {waiting} groups wait until the month's API calls can bear it")
+    return [*reasons, f"missed messages: {history.problem}"] if history.problem else reasons
 
 
 def _tables(tables: Sequence[TableStatus]) -> list[str]:

@@ -17,8 +17,9 @@ from rich.console import Console
 from sandbox_client import until
 
 from core import Config, Context, Event, Manifest, Message, Number, Table, Text
-from core.app import Application, Left, milliseconds, sole_instance
+from core.app import Application, Left, milliseconds
 from core.errors import ConfigurationError, InstanceLocked, StorageError, Unreachable
+from core.instance import sole_instance
 from core.plugins import Hook, Plugin, load
 from core.settings import PluginSettings, load_settings
 from core.storage import open_engine
@@ -174,7 +175,7 @@ async def test_the_state_through_a_life(tmp_path: Path) -> None:
         async with running(sandbox, tmp_path) as run:
             await until(lambda: run.state() == "unhealthy")
             assert any("the platform is busy" in reason for reason in run.application.status().reasons)
-            sandbox.gateway._refusals.clear()
+            sandbox.faults.clear()
             await until(lambda: run.state() == "healthy")
             status = run.application.status()
             assert status.reasons == ()
@@ -182,7 +183,7 @@ async def test_the_state_through_a_life(tmp_path: Path) -> None:
             sandbox.gateway.refuse(1, 10_000)
             sandbox.gateway.disconnect()
             await until(lambda: run.state() == "unhealthy")
-            sandbox.gateway._refusals.clear()
+            sandbox.faults.clear()
             await until(lambda: run.state() == "healthy")
             await run.stop()
 

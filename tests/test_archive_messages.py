@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import orjson
 import pytest
 from archive_driver import DAY, HOUR, MINUTE, Driver, attachment, edit, event, item
 from group_events import NOVEMBER, message, recall
@@ -275,6 +276,27 @@ def test_a_forward_is_kept_at_once_and_completed_later(group: Driver) -> None:
     group.pass_time()
     assert "小李, 2026-11-01 10:26: 原话" in group.row("om_1")["content"]
     assert group.platform.asked.count("om_1") == 1
+
+
+def test_notes_on_attachments_stand_beside_each_other(group: Driver) -> None:
+    """What can never be had is said at once, what became of the others is added, whenever they are told again."""
+    cover = [[{"tag": "img", "image_key": "img_v3_1"}, {"tag": "img", "image_key": "img_v3_2"}]]
+    group.deliver(message("om_1", "a", kind="post", content={"title": "图", "content": cover}))
+    for _ in range(2):
+        group.deliver(attachment("om_1", "img_v3_1", name="a.png", problem="没有了"))
+        group.deliver(attachment("om_1", "img_v3_2", problem="太大"))
+    assert group.row("om_1")["content"] == "图\n[图片][图片]\n［附件无法下载：a.png，没有了］\n［附件无法下载：太大］"
+    assert group.row("om_1")["length"] == len("图\n[图片][图片]")
+
+
+def test_a_forward_says_that_its_attachments_cannot_be_had(group: Driver) -> None:
+    forwarded(group)
+    picture = orjson.dumps({"image_key": "img_v3_1"}).decode()
+    child = item("om_d", "", sender="b", msg_type="image", body={"content": picture}, upper_message_id="om_1")
+    group.platform.messages["om_1"].append(child)
+    group.pass_time()
+    assert group.row("om_1")["content"].endswith("[图片]\n［附件无法下载：合并转发中的附件无法下载］")
+    assert group.attached == []
 
 
 def test_a_failing_platform_is_asked_again_also_after_a_restart(group: Driver) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from archive_driver import HOUR, MINUTE, Driver, edit
+from archive_driver import HOUR, MINUTE, Driver, attachment, edit
 from group_events import NOVEMBER, message, recall
 from llm_stub import LlmStub, failing, llm_stub
 from pydantic import ValidationError
@@ -76,6 +76,19 @@ def test_a_recall_takes_the_summary_back_at_once_and_a_new_one_is_made_without_i
     group.pass_time(HOUR)
     assert "阿梅" in group.topics()["om_1"]["summary"]
     assert "500" not in group.topics()["om_1"]["summary"]
+
+
+def test_what_is_noted_of_attachments_is_no_part_of_what_was_said(group: Driver) -> None:
+    """Notes stand below the text in the row; a summary, and what goes to a model, has the text alone."""
+    sticker = message("om_s", "b", kind="sticker", content={"file_key": "file_v3_1"}, at=NOVEMBER + 3, parent="om_1")
+    picture = {"image_key": "img_v3_1"}
+    image = message("om_i", "b", kind="image", content=picture, at=NOVEMBER + 4, parent="om_1")
+    group.deliver(message("om_1", "a", "好"), sticker, image)
+    group.deliver(attachment("om_i", "img_v3_1", problem="消息已撤回，无法下载")).pass_time(10 * MINUTE)
+    assert "表情包无法下载" in group.row("om_s")["content"]
+    assert "消息已撤回，无法下载" in group.row("om_i")["content"]
+    topic = group.topics()["om_1"]
+    assert "下载" not in topic["summary"] + topic["keywords"]
 
 
 def test_a_restart_forgets_no_topic_that_waits(group: Driver) -> None:

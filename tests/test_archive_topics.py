@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from archive_driver import DAY, MINUTE, SHANGHAI, Driver, edit
+from archive_driver import DAY, HOUR, MINUTE, SHANGHAI, Driver, edit
 from group_events import NOVEMBER, message, recall
 
 from core.storage.protocol import PendingRow
@@ -137,7 +137,22 @@ def test_topics_that_were_in_bitable_go_on(group: Driver) -> None:
     assert (topic["replies"], topic["status"], topic["title"], topic["link"]) == (4, "活跃", "旧题", link)
     group.deliver(recall("om_1"))
     assert group.topics()["om_1"]["link"] == link
-    assert group.rows(THREADS)["om_1"]["replies"] == 1
+    assert group.rows(THREADS)["om_1"]["replies"] == 4
+
+
+def test_a_recall_takes_nothing_away_from_a_topic_but_the_message(group: Driver) -> None:
+    """Of a topic that was in Bitable before, the archive may hold some replies, or none at all."""
+    link = "https://applink.feishu.cn/client/chat/open?openChatId=oc_group&messageId=om_1"
+    old = TOPICS.blank | {"topic_id": "om_1", "last_reply": NOVEMBER, "replies": 3, "status": "活跃", "link": link}
+    group.store.adopt("archive", TOPICS, [("rec1", old)])
+    reply = ARCHIVE.blank | {"message_id": "om_2", "topic_id": "om_1", "content": "好", "created": NOVEMBER - DAY}
+    group.store.adopt("archive", ARCHIVE, [("rec2", reply)])
+    group.restart()
+    group.deliver(message("om_9", "b", "还在", at=NOVEMBER + HOUR, parent="om_1"), recall("om_9"))
+    topic = group.topics()["om_1"]
+    assert (topic["replies"], topic["last_reply"], topic["link"]) == (3, NOVEMBER, link)
+    group.deliver(recall("om_2"))
+    assert group.topics()["om_1"]["replies"] == 2
 
 
 def test_messages_that_answer_without_replying_are_grouped_when_asked(tmp_path: Path) -> None:

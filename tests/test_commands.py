@@ -20,9 +20,9 @@ from group_events import message
 from plugin_package import install, on_path
 
 import core
-from core.app import LOCK
 from core.cli import main
 from core.feishu.lean_sdk import PACKAGES
+from core.instance import LOCK
 from core.settings import Settings
 from core.storage import open_engine
 from core.storage.protocol import Commit

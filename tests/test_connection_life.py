@@ -34,7 +34,7 @@ async def test_connected_is_never_said_before_a_frame() -> None:
 
 
 async def test_a_socket_that_accepts_and_says_nothing_is_replaced() -> None:
-    async with Station(ping_interval=0.03) as station:
+    async with Station(ping_interval=0.2) as station:
         station.talks.extend([station.silence] * 2)
         with logged() as lines:
             async with line_to(station.url) as line:
@@ -45,7 +45,7 @@ async def test_a_socket_that_accepts_and_says_nothing_is_replaced() -> None:
 
 
 async def test_a_socket_that_falls_silent_is_replaced() -> None:
-    async with Station(ping_interval=0.03) as station:
+    async with Station(ping_interval=0.2) as station:
 
         async def one_pong(socket: web.WebSocketResponse) -> None:
             await socket.send_bytes(pong(station.client_config))

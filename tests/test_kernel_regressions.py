@@ -17,8 +17,9 @@ from filelock import Timeout
 from sandbox_client import until
 
 from core import Context, Message
-from core.app import Application, sole_instance
+from core.app import Application
 from core.errors import ConfigurationError, StorageError, Unreachable
+from core.instance import sole_instance
 from core.journal import Journal
 from core.pace import Pace
 from core.settings import load_settings

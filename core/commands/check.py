@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -21,9 +22,16 @@ WRONG_BASE: Final = (1254003, 1254040)
 
 @click.command()
 @click.option("--online", is_flag=True, help="Also log in and compare the Bitable tables (a few API calls).")
+@click.option("--data", is_flag=True, help="Look at what is stored instead: every page, every event's checksum.")
 @click.pass_obj
-def check(start: Start, *, online: bool) -> None:
-    """Is everything set up right? Lists every problem at once."""
+def check(start: Start, *, online: bool, data: bool) -> None:
+    """Is everything set up right? Lists every problem at once.
+
+    With --data nothing is set up: it reads all that is stored, also while the program runs, and says what is damaged.
+    """
+    if data:
+        _check_data(start)
+        return
     settings, plugins = checked(start.env, needs_credentials=True)
     if online:
         import asyncio
@@ -42,6 +50,19 @@ def check(start: Start, *, online: bool) -> None:
         click.echo("Logged in; every Bitable table named above has its columns.")
     else:
         click.echo("Credentials and tables were not tried: `python -m core check --online` does that.")
+
+
+def _check_data(start: Start) -> None:
+    from ..integrity import inspect
+
+    directory = start.settings().data_dir
+    problems = inspect(directory)
+    if problems:
+        click.secho(f"{len(problems)} problem{'s' if len(problems) != 1 else ''}:", fg="red", bold=True, err=True)
+        for problem in problems:
+            click.echo(f"  {problem}", err=True)
+        sys.exit(1)
+    click.secho(f"All that is stored in {directory} is sound.", fg="green")
 
 
 def checked(env: Mapping[str, str], *, needs_credentials: bool) -> tuple[Settings, list[Plugin]]:

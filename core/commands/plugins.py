@@ -14,13 +14,36 @@ if TYPE_CHECKING:
     from ..manifest import Manifest
 
 
-@click.command()
-@click.pass_obj
-def plugins(start: Start) -> None:
+@click.group(invoke_without_command=True)
+@click.pass_context
+def plugins(ctx: click.Context) -> None:
     """Which plugins there are, which are enabled, and what they declare.
 
     Plugins that are not enabled are named but not imported, so what they declare is not known here.
     """
+    if ctx.invoked_subcommand is None:
+        _show(ctx.obj)
+
+
+@plugins.command()
+@click.argument("name")
+@click.pass_obj
+def resume(start: Start, *, name: str) -> None:
+    """Let a suspended plugin go on, also while the program runs.
+
+    A plugin is suspended when many of its events fail one after the other (SUSPEND_AFTER). Its events wait meanwhile;
+    none is lost. A restart of the program lets every plugin go on as well.
+    """
+    with start.engine() as engine:
+        store = engine.store()
+        standing, resumed = store.standing(name), store.resume(name)
+        store.close()
+    if standing is None:
+        raise click.UsageError(f"plugin {name!r} has not run yet")
+    click.echo(f"{name} goes on: what waits is tried again." if resumed else f"{name} is not suspended.")
+
+
+def _show(start: Start) -> None:
     from ..plugins import available, load_one
     from ..settings import load_plugins_file
 

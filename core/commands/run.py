@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import click
@@ -12,6 +13,7 @@ from .start import Start, directory_of
 
 if TYPE_CHECKING:
     from ..app import Application, Left
+    from ..settings import Settings
     from ..trial import SandboxProcess
 
 QUIET: Final = 1.0
@@ -31,17 +33,39 @@ SILENCE: Final = 10.0
 )
 @click.option("--speed", default=86_400.0, show_default=True, help="The sandbox's time; 86400 plays a day in a second.")
 @click.option("--seed", default=1, show_default=True, help="The same seed gives the same scenario.")
+@click.option(
+    "--journal",
+    "recording",
+    type=click.Path(path_type=Path, dir_okay=False, exists=True),
+    help="First put the events of this file into the journal, as `core load` does.",
+)
+@click.option(
+    "--since", metavar="WHEN", help="Read the groups' history first, from a date (2026-11-01) or for 7d, 12h."
+)
 @click.option("--until-idle", is_flag=True, help="Stop once everything received is handled and written.")
 @click.option("--plain", is_flag=True, help="Log lines instead of the live view, also on a terminal.")
 @click.pass_context
 def run(
-    ctx: click.Context, *, sandbox: bool, scenario: str, speed: float, seed: int, until_idle: bool, plain: bool
+    ctx: click.Context,
+    *,
+    sandbox: bool,
+    scenario: str,
+    speed: float,
+    seed: int,
+    recording: Path | None,
+    since: str | None,
+    until_idle: bool,
+    plain: bool,
 ) -> None:
     """Connect, and let the enabled plugins work until Ctrl+C.
 
     With --sandbox an offline Feishu is started beside it, in which two months of a group are played (a file of
     messages with --scenario FILE, as fast as they are handled with --speed 0). Its data goes to data/sandbox, which is
-    made anew each time; read it with `python -m core --sandbox tables`.
+    made anew each time; read it with `python -m core --sandbox tables`. With --journal FILE as well nothing else
+    happens there than what FILE recorded.
+
+    After a time in which it was not connected it reads what was missed, by itself. With --since it also reads what was
+    said before it first ran; what it has already is not counted twice.
     """
     import asyncio
 
@@ -49,11 +73,15 @@ def run(
     given = [name for name in ("scenario", "speed", "seed") if _given(ctx, name)]
     if given and not (sandbox or start.sandbox):
         raise click.UsageError(f"--{given[0]} is for the sandbox; add --sandbox")
+    if since is not None and (sandbox or start.sandbox):
+        raise click.UsageError("--since is for the real platform: nothing was said in the sandbox before it began")
     if sandbox or start.sandbox:
+        if recording is not None and "scenario" not in given:
+            scenario = "quiet"
         options = ["--scenario", scenario, "--speed", str(speed), "--seed", str(seed)]
-        left = asyncio.run(_try_out(start.env, options, until_idle=until_idle, plain=plain))
+        left = asyncio.run(_try_out(start.env, options, recording, until_idle=until_idle, plain=plain))
     else:
-        left = asyncio.run(_go_live(start.env, until_idle=until_idle, plain=plain))
+        left = asyncio.run(_go_live(start.env, since, recording, until_idle=until_idle, plain=plain))
     click.echo(str(left), err=True)
 
 
@@ -61,8 +89,10 @@ def _given(ctx: click.Context, name: str) -> bool:
     return ctx.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE
 
 
-async def _try_out(env: Mapping[str, str], options: list[str], *, until_idle: bool, plain: bool) -> Left:
-    from ..app import LOCK, sole_instance
+async def _try_out(
+    env: Mapping[str, str], options: list[str], recording: Path | None, *, until_idle: bool, plain: bool
+) -> Left:
+    from ..instance import LOCK, sole_instance
     from ..settings import load_settings
     from ..trial import UNLIMITED, SandboxProcess, empty
 
@@ -73,21 +103,37 @@ async def _try_out(env: Mapping[str, str], options: list[str], *, until_idle: bo
         try:
             everywhere = {"CHAT_ID": "", "DATA_DIR": str(directory)}
             settings = {"API_MONTHLY_QUOTA": UNLIMITED, **env, **sandbox.environment, **everywhere}
-            return await _work(settings, sandbox, until_idle=until_idle, plain=plain)
+            return await _work(settings, sandbox, recording=recording, until_idle=until_idle, plain=plain)
         finally:
             await sandbox.stop()
 
 
-async def _go_live(env: Mapping[str, str], *, until_idle: bool, plain: bool) -> Left:
-    from ..app import sole_instance
+async def _go_live(
+    env: Mapping[str, str], since: str | None, recording: Path | None, *, until_idle: bool, plain: bool
+) -> Left:
+    from ..app import milliseconds
+    from ..gaps import moment
+    from ..instance import sole_instance
     from .check import checked
 
     settings, _ = checked(env, needs_credentials=True)
+    try:
+        start = moment(since, milliseconds(), settings.zone) if since is not None else None
+    except ValueError as problem:
+        raise click.BadParameter(str(problem), param_hint="--since") from problem
     with sole_instance(settings.data_dir):
-        return await _work(env, None, until_idle=until_idle, plain=plain)
+        return await _work(env, None, start, recording=recording, until_idle=until_idle, plain=plain)
 
 
-async def _work(env: Mapping[str, str], sandbox: SandboxProcess | None, *, until_idle: bool, plain: bool) -> Left:
+async def _work(
+    env: Mapping[str, str],
+    sandbox: SandboxProcess | None,
+    since: int | None = None,
+    *,
+    recording: Path | None = None,
+    until_idle: bool,
+    plain: bool,
+) -> Left:
     import asyncio
 
     from ..app import Application, stop_on_signals
@@ -96,7 +142,9 @@ async def _work(env: Mapping[str, str], sandbox: SandboxProcess | None, *, until
     from .check import checked
 
     settings, plugins = checked(env, needs_credentials=True)
-    application = Application(settings, plugins)
+    if recording is not None:
+        _load(recording, settings, [plugin.name for plugin in plugins])
+    application = Application(settings, plugins, since=since)
     stop_on_signals(application)
     lively = sys.stdout.isatty() and not plain
     view = LiveView(application, sandbox) if lively else PlainView(application, sandbox)
@@ -110,6 +158,15 @@ async def _work(env: Mapping[str, str], sandbox: SandboxProcess | None, *, until
         for task in side:
             task.cancel()
         await asyncio.gather(*side, return_exceptions=True)
+
+
+def _load(recording: Path, settings: Settings, plugins: Sequence[str]) -> None:
+    from ..recording import load
+    from ..storage import open_engine
+
+    with open_engine(settings.data_dir) as engine:
+        loaded = load(recording, engine, plugins)
+    click.echo(f"{loaded.fresh} events loaded from {recording}, {loaded.duplicates} were there already.", err=True)
 
 
 async def _stop_when_idle(application: Application, sandbox: SandboxProcess | None) -> None:

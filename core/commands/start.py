@@ -5,8 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from ..errors import ConfigurationError, Problem
 from ..settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    from ..storage.protocol import Engine
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +25,16 @@ class Start:
         """The settings; with ``--sandbox`` those of the sandbox's data. Raises ``ConfigurationError``."""
         settings = load_settings(self.env, needs_credentials=False)
         return settings.model_copy(update={"data_dir": directory_of(settings.data_dir)}) if self.sandbox else settings
+
+    def engine(self) -> Engine:
+        """The storage of that data. Raises ``ConfigurationError`` when there is none yet."""
+        from ..storage import open_engine
+
+        directory = self.settings().data_dir
+        if not (directory / "store.db").exists():
+            fix = "run the program first, set DATA_DIR, or use the sandbox's data: python -m core --sandbox …"
+            raise ConfigurationError([Problem(str(directory), "nothing is stored there yet", fix)])
+        return open_engine(directory)
 
 
 def directory_of(data_dir: Path) -> Path:

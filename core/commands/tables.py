@@ -13,6 +13,7 @@ import click
 from ..errors import ConfigurationError, Problem
 from ..table import Column, Number, PersonCell, PersonName, PersonNames, Table
 from .start import Start
+from .verify import verify
 
 if TYPE_CHECKING:
     from ..offline import Offline
@@ -33,6 +34,9 @@ def tables(ctx: click.Context) -> None:
                     mirrored = f", {waiting} waiting for Bitable" if offline.plugin.table_ids.get(table) else ""
                     place = "" if table.setting else ", private"
                     click.echo(f"{offline.plugin.name}.{table.name}: {rows} rows{mirrored}{place}")
+
+
+tables.add_command(verify)
 
 
 @tables.command()

@@ -35,6 +35,9 @@ REPEATABLE: Final = frozenset(
 RECORD_MISSING: Final = frozenset({1254043, 1254006})
 TOKEN_REUSED: Final = frozenset({1254608, 1255006})
 TOO_MANY_RECORDS: Final = 1254104
+DATA_NOT_CHANGED: Final = 1254606
+CATCHING_UP: Final = 3.0
+"""Seconds after which what was written is shown by all of the platform (FEISHU.md §5.2: replicas may lag)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +99,10 @@ class RemoteTable:
             gone += [str(record) for record in data.get("absent_record_ids") or ()]
         return gone
 
+    async def caught_up(self) -> None:
+        """Wait until what was written is shown everywhere, before what is missing is believed to be missing."""
+        await self._api.sleep(CATCHING_UP)
+
     async def _call(self, operation: Operation, **request: Any) -> dict[str, Any]:
         retrying = AsyncRetrying(
             retry=retry_if_exception(lambda error: isinstance(error, ApiError) and error.code in REPEATABLE),
@@ -104,4 +111,8 @@ class RemoteTable:
             sleep=self._api.sleep,
             reraise=True,
         )
-        return await retrying(self._api.call, operation, path=self._path, **request)
+        try:
+            return await retrying(self._api.call, operation, path=self._path, **request)
+        except ApiError as error:
+            error.repeated |= retrying.statistics["attempt_number"] > 1
+            raise

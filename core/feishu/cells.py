@@ -103,6 +103,17 @@ def read(column: Column, cell: Any) -> Any:
             return column.default
 
 
+def plain(column: Column, cell: Any) -> Any:
+    """What a cell says, the same whether it is to be written or was read."""
+    match column:
+        case PersonName() | PersonNames():
+            return _joined(cell) if isinstance(cell, list) else str(cell or "")
+        case Attachments():
+            return [str(file["file_token"]) for file in read(column, cell)]
+        case _:
+            return read(column, cell)
+
+
 def _shortened(text: str) -> str:
     return text if len(text) <= LONGEST_TEXT else f"{text[: LONGEST_TEXT - 1]}…"
 

@@ -12,6 +12,7 @@ import random
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from socket import SHUT_RDWR
 from typing import Any, Final, NamedTuple
 
 import aiohttp
@@ -31,6 +32,12 @@ OPENING: Final = 15.0
 """Seconds for discovery and handshake together."""
 GRACE: Final = 3.0
 """Seconds in which events already received are stored and acknowledged when stopping; the platform's own deadline."""
+CLOSING: Final = 1.0
+"""Seconds for the goodbye to a peer that may read nothing any more."""
+SILENT_FOR: Final = 2
+"""Ping intervals without any frame after which a socket counts as dead."""
+UNHEARD_FOR: Final = 3
+"""Ping intervals without a pong, though other frames come, after which our side counts as not heard."""
 
 
 Confirm = Callable[[Sequence[Any], StorageError | None], None]
@@ -44,8 +51,8 @@ class _Ticket(NamedTuple):
     arrived: float
 
 
-class Silent(Exception):
-    """Nothing came for two ping intervals: the socket is dead although TCP has not noticed."""
+class Replaced(Exception):
+    """The socket is given up although TCP still holds it; the message says why."""
 
 
 class LongConnection:
@@ -84,6 +91,9 @@ class LongConnection:
         self._problem = ""
         self._since: int | None = None
         self._heard = 0.0
+        self._ponged = 0.0
+        self._unwanted = ""
+        self._nudged = asyncio.Event()
         self._last_frame: int | None = None
         self._last_pong: int | None = None
         self._last_event: int | None = None
@@ -103,6 +113,11 @@ class LongConnection:
             self._loop.call_soon_threadsafe(self._stopping.set)
         self._thread.join()
 
+    def reconnect(self, reason: str) -> None:
+        """Replace the socket, if there is one, because of ``reason``; callable from any thread."""
+        with contextlib.suppress(RuntimeError):  # Its loop may have ended by itself.
+            self._loop.call_soon_threadsafe(self._replace, reason)
+
     def status(self) -> ConnectionStatus:
         """The clocks, as they are now."""
         return ConnectionStatus(
@@ -120,6 +135,7 @@ class LongConnection:
         asyncio.set_event_loop(self._loop)
         try:
             self._loop.run_until_complete(self._supervise())
+            self._loop.run_until_complete(_end(*self._acknowledging))
         finally:
             self._loop.close()
             self._phase = "stopped"
@@ -136,8 +152,8 @@ class LongConnection:
                     self._problem = "the platform closed the connection"
                 except Refused as error:
                     self._problem, needs_person = str(error), error.needs_person
-                except Silent:
-                    self._problem = "no frame for two ping intervals"
+                except Replaced as why:
+                    self._problem = str(why)
                 except (aiohttp.ClientError, OSError, TimeoutError) as error:
                     self._problem = f"no connection to {self._base_url}: {_reason(error)}"
                 except Exception as error:  # Whatever the other side made us do, events must be received again.
@@ -200,10 +216,13 @@ class LongConnection:
     async def _converse(
         self, socket: aiohttp.ClientWebSocketResponse, service: int, stopping: asyncio.Task[Any]
     ) -> None:
+        self._heard = self._ponged = time.monotonic()
+        self._unwanted = ""
         pinging = asyncio.create_task(self._ping(socket, service))
+        watching = asyncio.create_task(self._watch())
         receiving = asyncio.create_task(self._receive(socket))
         try:
-            done, _ = await asyncio.wait({pinging, receiving, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            done, _ = await asyncio.wait({pinging, watching, receiving, stopping}, return_when=asyncio.FIRST_COMPLETED)
             if stopping not in done:
                 for task in done:
                     task.result()
@@ -211,18 +230,39 @@ class LongConnection:
                 receiving.cancel()
                 await self._finish_acknowledging()
         finally:
-            await _end(pinging, receiving)
-            await socket.close()
+            await _end(pinging, watching, receiving)
+            await _part(socket)
 
     async def _ping(self, socket: aiohttp.ClientWebSocketResponse, service: int) -> None:
-        started = time.monotonic()
-        self._heard = started
         while True:
             await socket.send_bytes(frames.ping(service))
-            interval = self._config.ping_interval  # A pong may change it while we wait.
-            await asyncio.sleep(interval)
-            if time.monotonic() - self._heard > 2 * interval:
-                raise Silent
+            began = time.monotonic()
+            while (left := began + self._config.ping_interval - time.monotonic()) > 0:
+                await self._rest(left)
+
+    async def _watch(self) -> None:
+        """Raise ``Replaced`` once the socket is dead; a task of its own, as sending to a dead socket may never end."""
+        while not self._unwanted:
+            now, interval = time.monotonic(), self._config.ping_interval
+            if now >= self._heard + SILENT_FOR * interval:
+                raise Replaced("no frame for two ping intervals")
+            if now >= self._ponged + UNHEARD_FOR * interval:
+                raise Replaced("no pong for three ping intervals")
+            await self._rest(min(self._heard + SILENT_FOR * interval, self._ponged + UNHEARD_FOR * interval) - now)
+        raise Replaced(self._unwanted)
+
+    async def _rest(self, seconds: float) -> None:
+        """Wait, but not when the ping interval changes or the socket is no longer wanted."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._nudged.wait(), seconds)
+
+    def _nudge(self) -> None:
+        self._nudged.set()
+        self._nudged = asyncio.Event()
+
+    def _replace(self, reason: str) -> None:
+        self._unwanted = reason
+        self._nudge()
 
     async def _receive(self, socket: aiohttp.ClientWebSocketResponse) -> None:
         parts = frames.Reassembly(time.monotonic)
@@ -248,6 +288,7 @@ class LongConnection:
         if frame.method == frames.CONTROL:
             if headers.get("type") == "pong":
                 self._last_pong = self._last_frame
+                self._ponged = self._heard
                 self._take_config(frame.payload)
             return
         payload = parts.add(frame.payload, headers)
@@ -259,10 +300,13 @@ class LongConnection:
 
     def _take_config(self, payload: bytes) -> None:
         if payload:
+            before = self._config.ping_interval
             try:
                 self._config.update(orjson.loads(payload))
             except orjson.JSONDecodeError as error:
                 raise Malformed("pong with something else than JSON") from error
+            if self._config.ping_interval != before:
+                self._nudge()
 
     def _durable(self, tickets: Sequence[Any], error: StorageError | None) -> None:
         """Called in the journal's thread."""
@@ -299,6 +343,16 @@ class LongConnection:
                 await asyncio.wait_for(self._drained.wait(), GRACE)
         if self._acknowledging:
             await asyncio.wait(self._acknowledging, timeout=GRACE)
+
+
+async def _part(socket: aiohttp.ClientWebSocketResponse) -> None:
+    """Say goodbye; a peer that does not even read that is cut off, for what waits to be sent would wait for ever."""
+    line = socket.get_extra_info("socket")
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(socket.close(), CLOSING)
+    if line is not None:
+        with contextlib.suppress(OSError):  # It is gone already, as a rule.
+            line.shutdown(SHUT_RDWR)
 
 
 async def _end(*tasks: asyncio.Task[Any]) -> None:

@@ -186,8 +186,10 @@ class Api:
             reraise=True,
         )
         renewed = False
+        attempts = 0
         try:
             async for again in retrying:
+                attempts += 1
                 with again:
                     try:
                         return await self._once(operation, attempt)
@@ -198,6 +200,9 @@ class Api:
                         raise _Again(refused.cause, 0.0) from None
         except _Again as given_up:
             raise given_up.cause from None
+        except ApiError as error:
+            error.repeated = attempts > 1
+            raise
         raise AssertionError("unreachable")
 
     async def _once(self, operation: Operation, attempt: Callable[[dict[str, str]], Awaitable[T]]) -> T:
@@ -289,7 +294,8 @@ class Api:
         error = answer.get("error")
         detail = str(error.get("message", "")) if isinstance(error, dict) else ""
         detail = "; ".join(part for part in (detail, _ADVICE.get(code, "")) if part)
-        problem = ApiError(operation.name, code, msg, status=status, log_id=log_id, detail=detail)
+        passing = code == TOO_MANY or code in BAD_TOKEN or status == 429 or status >= 500
+        problem = ApiError(operation.name, code, msg, status=status, log_id=log_id, detail=detail, passing=passing)
         if code == EXHAUSTED:
             raise QuotaExhausted(
                 f"{operation.name}: the platform says the month's API calls are used up ({code} {msg})"

@@ -6,7 +6,9 @@ not done at all and ``StorageError`` is raised. ``tests/test_storage_contract.py
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import zlib
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, NamedTuple, Protocol, Self
@@ -33,6 +35,21 @@ class Record(NamedTuple):
     """Why no plugin can read it; such an event is kept but handed to nobody."""
     body: bytes
 
+    @property
+    def intact(self) -> bool:
+        """Whether it is as it was when it arrived."""
+        lane, key, type_, received, crc, problem, body = self
+        return crc == checksum(lane, key, type_, received, problem, body)
+
+
+def checksum(lane: int, key: bytes, type_: str, received: int, problem: str | None, body: bytes) -> int:
+    """The CRC-32 of all that an event consists of; -1 for what can be none, such as text for bytes."""
+    try:
+        head = f"{lane} {received} {type_} {problem!r}".encode()
+        return zlib.crc32(body, zlib.crc32(key, zlib.crc32(head)))
+    except (TypeError, UnicodeEncodeError):
+        return -1
+
 
 class Appended(NamedTuple):
     """The outcome of an append: all of it is durable, duplicates were already."""
@@ -50,6 +67,13 @@ class Stored(NamedTuple):
     received: int
     crc: int
     body: bytes
+    lane: int = 0
+    key: bytes = b""
+
+    @property
+    def intact(self) -> bool:
+        """Whether it is as it was when it arrived."""
+        return self.crc == checksum(self.lane, self.key, self.type, self.received, None, self.body)
 
 
 class Due(NamedTuple):
@@ -183,6 +207,8 @@ class Commit:
     outgoing: Sequence[Outgoing] = ()
     timers: Sequence[Timer] = ()
     attachments: Sequence[AttachmentRequest] = ()
+    suspended: str = ""
+    """Why the plugin is suspended with this commit; empty = it goes on."""
 
 
 class Dead(NamedTuple):
@@ -205,6 +231,33 @@ class Consumer(NamedTuple):
     dead: int
 
 
+class Standing(NamedTuple):
+    """How one plugin stands, beside its cursor."""
+
+    began: int
+    """Where its cursor was at its first start; 0 where that was not noted yet."""
+    suspended: int | None
+    """Since when it is suspended (ms), or None."""
+    reason: str
+    """Why it is suspended, or empty."""
+
+
+class Difference(NamedTuple):
+    """How one table of a shadow differs from the table it stands for."""
+
+    table: Table
+    added: int
+    changed: int
+    removed: int
+    first: list[tuple[Row | None, Row | None]]
+    """(before, after) of the first rows that differ, in key order; None where there is no such row."""
+
+    @property
+    def total(self) -> int:
+        """Rows that differ."""
+        return self.added + self.changed + self.removed
+
+
 class PendingRow(NamedTuple):
     """A row whose Bitable record is behind."""
 
@@ -224,6 +277,23 @@ class Batch(NamedTuple):
     """(rowid, version) in the order of the request."""
 
 
+class Needed(NamedTuple):
+    """What the journal must not forget."""
+
+    beyond: int | None
+    """Everything after this position; None when nobody reads."""
+    events: frozenset[int]
+    """Events that are tried again or are dead letters."""
+
+
+class Size(NamedTuple):
+    """How much room a database takes, bytes."""
+
+    total: int
+    unused: int
+    """Of it, room that what was deleted has left."""
+
+
 class JournalHandle(Protocol):
     """The append-only log of everything received."""
 
@@ -236,6 +306,15 @@ class JournalHandle(Protocol):
     def fetch(self, seq: int) -> Stored | None:
         """One event, or None when it is no longer kept."""
 
+    def known(self, keys: Sequence[bytes]) -> set[bytes]:
+        """Those of ``keys`` whose event is there."""
+
+    def stretch(self, after: int, until: int, limit: int) -> list[Stored]:
+        """At most ``limit`` events beyond ``after``, up to ``until``, also those nobody can read."""
+
+    def before(self, moment: int) -> int:
+        """The last position received before ``moment`` (ms); where the clock was put back, one of those."""
+
     def head(self) -> int:
         """The last position, 0 when empty."""
 
@@ -244,6 +323,32 @@ class JournalHandle(Protocol):
 
     def unreadable(self) -> list[Dead]:
         """The events nobody can read, newest first, at most 1000."""
+
+    def probe(self, now: int) -> None:
+        """Write something small, to learn whether appending works. Raises ``StorageError``."""
+
+    def trimmed(self) -> int:
+        """The last position that was trimmed, 0 when none was; some before it may still be kept."""
+
+    def expired(self, after: int, before: int, limit: int) -> tuple[list[int], int]:
+        """Which of the ``limit`` events beyond ``after`` arrived before ``before`` (ms), and the last one looked at.
+
+        That is 0 when there are no more. Those in quarantine are passed over.
+        """
+
+    def trim(self, seqs: Sequence[int]) -> None:
+        """Forget these events for ever."""
+
+    def scrub(self, after: int, limit: int) -> tuple[list[int], int]:
+        """Which of the ``limit`` events beyond ``after`` are damaged, and the last one looked at (0: no more)."""
+
+    def quarantine(self, seqs: Sequence[int], now: int) -> None:
+        """These events are damaged: nobody reads them any more, ``rejected`` counts them."""
+
+    def size(self) -> Size: ...
+
+    def release(self, pages: int) -> None:
+        """Give at most so many unused pages back to the file system."""
 
     def close(self) -> None: ...
 
@@ -255,7 +360,10 @@ class StoreHandle(Protocol):
         """Make or extend the local tables of ``plugin``. Raises ``StorageError`` when a key changed."""
 
     def cursor(self, plugin: str, start: int) -> int:
-        """Where ``plugin`` goes on; ``start`` when it never ran."""
+        """Where ``plugin`` goes on; ``start`` when it never ran.
+
+        From then on commits of this handle raise ``Replaced`` once the plugin's tables were replaced by ``swap_in``.
+        """
 
     def due(self, plugin: str, now: int, limit: int) -> list[Due]:
         """Failed events whose time has come."""
@@ -313,7 +421,69 @@ class StoreHandle(Protocol):
 
     def consumers(self) -> list[Consumer]: ...
 
-    def dead(self, plugin: str | None = None) -> list[Dead]: ...
+    def dead(
+        self,
+        plugin: str | None = None,
+        *,
+        reason: str = "",
+        since: int | None = None,
+        before: int | None = None,
+        seqs: Sequence[int] = (),
+    ) -> list[Dead]:
+        """Dead letters, the oldest first: of ``plugin``, with ``reason`` in their error (case ignored), parked in
+        ``since`` ≤ time < ``before`` (ms), with one of ``seqs``; what is not given does not count."""
+
+    def redrive(self, letters: Sequence[Dead], now: int) -> int:
+        """Have dead letters tried again at once, from the first attempt on; how many there still were."""
+
+    def discard(self, letters: Sequence[Dead], now: int) -> int:
+        """Give dead letters up for good; how many there still were."""
+
+    def unsettled(self, plugin: str) -> set[int]:
+        """Events that failed and are neither done nor discarded."""
+
+    def discarded(self, plugin: str) -> set[int]:
+        """Events that were given up for good."""
+
+    def standing(self, plugin: str) -> Standing | None:
+        """How a plugin stands; None when it never ran."""
+
+    def resume(self, plugin: str) -> bool:
+        """Let a suspended plugin go on; False when it was not suspended."""
+
+    def fill(self, plugin: str, tables: Sequence[Table], shadow: str, carried: Sequence[Table]) -> None:
+        """Let the empty ``shadow`` begin with what no event of the journal tells.
+
+        Those are the rows of ``carried``, and of the other ``tables`` the rows that were adopted from Bitable.
+        """
+
+    def differences(
+        self, plugin: str, tables: Sequence[Table], shadow: str, *, cursor: int | None, first: int
+    ) -> list[Difference]:
+        """How ``tables`` of ``shadow`` differ from these, with the ``first`` rows of each.
+
+        Of a mirrored table what people see counts, of rows that stay no carried column.
+        Raises ``Fenced`` when the plugin is not at ``cursor``, if that is given.
+        """
+
+    def swap_in(
+        self,
+        plugin: str,
+        tables: Sequence[Table],
+        shadow: str,
+        *,
+        carried: Sequence[Table],
+        cursor: int,
+        now: int,
+        held: Collection[int],
+        failures: Sequence[Failure],
+    ) -> None:
+        """Make ``tables`` what they are in ``shadow``; rows that stay as they are keep their record and version.
+
+        Of ``carried`` only what changed in the shadow is taken over. Timers stay, those that only the shadow has are
+        armed. ``held`` are the events up to ``cursor`` that the shadow does not contain, ``failures`` those of them
+        that are parked now. Raises ``Fenced`` when the plugin is not at ``cursor``, or one of the others was settled.
+        """
 
     def publications(self, limit: int) -> list[tuple[int, Publication]]:
         """Published events that are not in the journal yet, oldest first."""
@@ -379,8 +549,11 @@ class StoreHandle(Protocol):
     def forget_records(self, plugin: str, table: Table, records: Sequence[str] | None) -> None:
         """These records (None = all) are gone in Bitable; their rows are to be created again."""
 
-    def touch(self, plugin: str, table: Table) -> None:
-        """Every row that has a record waits to be written again."""
+    def mirrored(self, plugin: str, table: Table) -> list[PendingRow]:
+        """Every row, also those that wait for nothing; without those that wait to be deleted."""
+
+    def touch(self, plugin: str, table: Table, records: Sequence[str] | None = None) -> None:
+        """The rows with these records (None = all that have one) wait to be written again."""
 
     def adopt(self, plugin: str, table: Table, rows: Sequence[tuple[str, Row]]) -> int:
         """Take over (record id, row) found in Bitable: unknown keys become rows, known ones learn their record."""
@@ -414,6 +587,14 @@ class StoreHandle(Protocol):
     def calls_since(self, day: str) -> dict[str, int]:
         """Calls by day, from ``day`` on."""
 
+    def needed(self, plugins: Sequence[str]) -> Needed:
+        """What of the journal ``plugins`` have not handled yet, and what waits for another attempt, whosever it is."""
+
+    def size(self) -> Size: ...
+
+    def release(self, pages: int) -> None:
+        """Give at most so many unused pages back to the file system."""
+
     def close(self) -> None: ...
 
 
@@ -424,6 +605,9 @@ class Engine(Protocol):
 
     def store(self, *, durable: bool = True) -> StoreHandle:
         """With ``durable`` False what is written survives the program, but perhaps not the machine's power."""
+
+    def shadow(self, name: str) -> AbstractContextManager[Engine]:
+        """An empty engine beside this one, gone when it is left; one of a ``name`` at a time."""
 
     def close(self) -> None: ...
 

@@ -54,10 +54,11 @@ manifest = Manifest(
         MEMORY,
         RECENT,
     ),
+    carried=("names", "memory", "state"),  # what the platform and models answered, and the count of revisions
     config=ArchiveConfig,
     events=(EDIT, ATTACHMENT),
     schedules=(
-        Schedule("status"),
+        Schedule("status", replayed=True),
         Schedule("fetch", timeout=60.0),
         Schedule("summaries", timeout=300.0),
         Schedule("digest", timeout=60.0),

@@ -8,7 +8,7 @@ from typing import Any, Final
 from core import Context, Malformed, Message, Row, render_forward
 
 from . import threads
-from .entries import UNREADABLE, Content, edited, entry, fetched, recalled, said, wanted, written
+from .entries import UNREADABLE, Content, edited, entry, fetched, recalled, refusals, said, wanted, written
 from .fetching import GROUP, MESSAGE, Answer, ask, items
 from .placing import forget, topic_of
 from .settings import ArchiveConfig
@@ -100,7 +100,7 @@ async def found(kind: str, subject: str, answer: Answer, ctx: Ctx) -> None:
         people = {str(one["id"]) for one in senders if isinstance(one, dict) and one.get("id_type") == "open_id"}
         names = await ctx.names(sorted(people)) if people else {}
         forward = render_forward(messages, names=names, zone=ctx.timezone)
-        threads.reworded(_write(subject, ctx, **written(forward.text, row["files"])), ctx)
+        threads.reworded(_write(subject, ctx, **written(forward.text, row["files"], refusals(forward))), ctx)
     else:
         try:
             _revise(row, Content.of_item(messages[0]), ctx)
@@ -114,8 +114,8 @@ def given_up(kind: str, subject: str, why: str, ctx: Ctx) -> None:
     if kind == GROUP:
         ctx.table(NAMES).set(subject, known=ctx.now())
     elif row is not None and row["message_type"] == FORWARD and row["status"] != RECALLED:
-        text = f"{row['content'][: row['length']]}\n{UNREADABLE.format(why)}"
-        _write(subject, ctx, **written(text, row["files"]))
+        text = row["content"][: row["length"]]
+        _write(subject, ctx, **written(text, row["files"], f"\n{UNREADABLE.format(why)}"))
 
 
 def erase_recalled(ctx: Ctx) -> int:

@@ -98,20 +98,23 @@ def said(content: Content, timezone: ZoneInfo, before: Iterable[Row] = ()) -> Ro
     rendered = content.rendered(timezone)
     known = {file.get("file_key"): file for file in before}
     files = [known.get(one.file_key) or _file(one) for one in rendered.resources]
-    text = "\n".join((rendered.text, *(MISSING.format(why) for why in rendered.problems)))
     names = (EVERYBODY if one.is_all else one.name for one in content.mentions)
     return {
         "message_type": content.message_type,
         "version": content.version,
         "mentioned": ", ".join(dict.fromkeys(filter(None, names))),
-        **written(text, files),
+        **written(rendered.text, files, refusals(rendered)),
     }
 
 
-def written(text: str, files: Sequence[Row]) -> Row:
-    """A message's text with what is to be said of its attachments."""
-    notes = [_note(file) for file in files if file.get("problem")]
-    return {"content": "\n".join((text, *notes)), "length": len(text), "files": list(files)}
+def refusals(rendered: Rendered) -> str:
+    """What is to be said of attachments that nobody can ever have, a line each."""
+    return "".join(f"\n{MISSING.format(why)}" for why in rendered.problems)
+
+
+def written(text: str, files: Sequence[Row], refused: str = "") -> Row:
+    """A message's text, and below it what is to be said of its attachments: ``refused``, and what became of others."""
+    return {"content": f"{text}{refused}{_notes(files)}", "length": len(text), "files": list(files)}
 
 
 def edited(row: Row, content: Content, timezone: ZoneInfo, *, blank: bool) -> Row:
@@ -131,15 +134,14 @@ def recalled(*, blank: bool) -> Row:
 def fetched(row: Row, outcome: Mapping[str, Any]) -> Row | None:
     """What the outcome of a download changes (``attachment.done``), or None when the message has no such file."""
     files = [dict(file) for file in row["files"]]
-    text = row["content"][: row["length"]]
+    text, below = row["content"][: row["length"]], row["content"][row["length"] :]
     for file in files:
         if file.get("file_key") == outcome.get("file_key"):
             found = {
                 name: outcome.get(name) for name in ("name", "size", "media_type", "file_token", "path", "problem")
             }
             file.update({name: value for name, value in found.items() if value})
-            file["done"] = True
-            return written(text, files)
+            return written(text, files, below.removesuffix(_notes(row["files"])))
     return None
 
 
@@ -153,9 +155,12 @@ def _file(resource: Resource) -> Row:
     return {"file_key": resource.file_key, "kind": resource.kind, "name": resource.name}
 
 
-def _note(file: Row) -> str:
-    name = str(file.get("name") or "")
-    return MISSING.format(f"{name}，{file['problem']}" if name else file["problem"])
+def _notes(files: Iterable[Row]) -> str:
+    """What became of attachments that cannot be had, a line each."""
+    told = (
+        "，".join(filter(None, (str(file.get("name") or ""), file["problem"]))) for file in files if file.get("problem")
+    )
+    return "".join(f"\n{MISSING.format(why)}" for why in told)
 
 
 def _plain(mention: Mapping[str, Any]) -> dict[str, Any]:

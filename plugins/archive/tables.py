@@ -47,7 +47,7 @@ ARCHIVE: Final = Table(
     ),
     key=("message_id",),
     setting="ARCHIVE_TABLE_ID",
-    indexes=(("topic_id",),),
+    indexes=(("topic_id",), ("sender_id",)),  # The second one finds the rows of people whose name became known.
     by_message=True,
     search=("content", "mentioned"),
 )
@@ -74,8 +74,8 @@ TOPICS: Final = Table(
         Choice("status", "话题状态", options=("活跃", "沉默", "冷却")),
         Text("month", "统计月份"),
         Link("link", "话题链接"),
-        Text("summary", "摘要", optional=True),
-        Text("keywords", "关键词", optional=True),
+        Text("summary", "摘要", optional=True, carried=True),
+        Text("keywords", "关键词", optional=True, carried=True),
         Text("chat_id"),
         Text("starter_id"),
         Text("person_id"),
@@ -91,6 +91,8 @@ THREADS: Final = Table(
     (
         Text("topic_id"),
         Number("replies"),
+        Number("unseen"),
+        Timestamp("unseen_until"),
         Timestamp("first_reply"),
         Timestamp("last_reply"),
         Json("repliers"),
@@ -98,12 +100,14 @@ THREADS: Final = Table(
         Timestamp("changed"),
         Timestamp("waiting_since"),
         Timestamp("summary_at"),
-        Text("summarized"),
+        Text("summarized", carried=True),
     ),
     key=("topic_id",),
     by_message=True,
 )
 """What is known about the replies of each root, however few: ``repliers`` has each one's first reply by open_id.
+
+``unseen`` of them were in Bitable as a number only, the last one sent at ``unseen_until``.
 
 ``status_at`` and ``summary_at`` are where the topic stands on the two agendas; ``changed`` is its last change,
 ``waiting_since`` the first one that no summary knows, ``summarized`` the fingerprint of what the summary was made of.

@@ -21,12 +21,13 @@ SETTLING: Final = 15_000
 
 def take_over(ctx: Context[ArchiveConfig]) -> None:
     """Go on with topics that were in Bitable before: their replies count, and their status moves."""
-    threads = ctx.table(THREADS)
+    threads, messages = ctx.table(THREADS), ctx.table(ARCHIVE)
     for topic in ctx.table(TOPICS).scan():
-        if topic["last_reply"] is None or threads.get(topic["topic_id"]) is not None:
+        topic_id, last, count = topic["topic_id"], topic["last_reply"], round(topic["replies"])
+        if topic["chat_id"] or last is None or threads.get(topic_id) is not None:  # A row of ours tells its group.
             continue
-        topic_id, last = topic["topic_id"], topic["last_reply"]
-        threads.set(topic_id, replies=round(topic["replies"]), first_reply=last, last_reply=last)
+        unseen = max(0, count - Replies.of(messages.find(topic_id=topic_id), topic_id).count)
+        threads.set(topic_id, replies=count, unseen=unseen, unseen_until=last, first_reply=last, last_reply=last)
         STATUS.put(ctx, topic_id, last)
         threads.set(topic_id, status_at=last)
 
@@ -63,6 +64,8 @@ def left(row: Row, ctx: Context[ArchiveConfig]) -> None:
         if ctx.table(TOPICS).get(topic_id) is not None:
             ctx.table(TOPICS).set(topic_id, summary="", keywords="")
     replies = Replies.of(ctx.table(ARCHIVE).find(topic_id=topic_id), topic_id)
+    if thread["unseen"]:
+        replies = replies.after(thread["unseen"], thread["unseen_until"])
     _changed(topic_id, row["chat_id"], replies, ctx)
 
 

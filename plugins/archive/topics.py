@@ -59,6 +59,11 @@ class Replies:
         last = at if self.last is None else max(self.last, at)
         return type(self)(self.count + 1, first, last, people)
 
+    def after(self, count: int, last: int) -> Self:
+        """With ``count`` more, of which nothing is known but when the ``last`` was sent."""
+        first = last if self.first is None else min(self.first, last)
+        return type(self)(self.count + count, first, max(last, self.last or last), self.people)
+
     @classmethod
     def of(cls, rows: Iterable[Row], topic_id: str) -> Self:
         """Those among ``rows``, all messages of the topic."""

@@ -24,6 +24,7 @@ manifest = Manifest(
         "bitable:app",
     ),
     tables=(PIN, KNOWN, GROUPS),
+    carried=("pin", "known", "groups", "state"),  # they come from asking, not from events
     config=Watching,
     events=("attachment.done",),
     publishes=("pin.added", "pin.removed"),

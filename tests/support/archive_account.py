@@ -8,6 +8,7 @@ reads ``text`` only; the text of other types is checked elsewhere.
 from __future__ import annotations
 
 import json
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -90,18 +91,19 @@ def topics(
     """One row per topic by 话题ID, as it is at ``now``; 参与者 are open_ids. 话题标题 is None where it was not read."""
     zone = ZoneInfo(timezone)
     messages = _final(events)
+    below: dict[str, list[_Said]] = defaultdict(list)
+    for message_id, said in messages.items():
+        if message_id != said.topic and not said.recalled:
+            below[said.topic].append(said)
     rows: dict[str, Row] = {}
-    for topic_id in {said.topic for said in messages.values()}:
+    for topic_id, replies in below.items():
         root = messages.get(topic_id)
-        replies = [
-            said
-            for message_id, said in messages.items()
-            if said.topic == topic_id and message_id != topic_id and not said.recalled
-        ]
         if len(replies) < at_least:
             continue
         spoken = [*replies, *([root] if root is not None and not root.recalled else [])]
-        people = {said.person: min(other.at for other in spoken if other.person == said.person) for said in spoken}
+        people: dict[str, int] = {}
+        for said in sorted(spoken, key=lambda said: said.at):
+            people.setdefault(said.person, said.at)
         people.pop("", None)
         last = max(said.at for said in replies)
         begun = root.at if root is not None else min(said.at for said in replies)
@@ -119,6 +121,20 @@ def topics(
             "话题链接": LINK.format(chat_id, topic_id),
         }
     return rows
+
+
+def named(rows: Mapping[str, Row], names: Mapping[str, str], *, of: str = "") -> dict[str, Row]:
+    """The rows with names in place of open_ids where people read names; a topic's are those ``of`` its starter too."""
+    shown = {}
+    for key, row in rows.items():
+        changes: Row = {}
+        if "发送者姓名" in row:
+            changes["发送者姓名"] = names.get(row["发送者姓名"], "")
+        if of:
+            changes[f"{of}姓名"] = names.get(row[of], "")
+            changes["参与者"] = ", ".join(name for one in row["参与者"] if (name := names.get(one)))
+        shown[key] = row | changes
+    return shown
 
 
 def _final(events: Iterable[Mapping[str, Any]]) -> dict[str, _Said]:

@@ -5,7 +5,6 @@ A new engine joins by one entry in ``ENGINES``; what only one engine has is test
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ from typing import Any
 import pytest
 
 from core.storage import open_engine
-from core.storage.protocol import Batch, Commit, Engine, PendingRow, Record, StoreHandle
+from core.storage.protocol import Batch, Commit, Engine, PendingRow, Record, StoreHandle, checksum
 from core.table import Json, Number, PersonName, Row, Table, Text, Timestamp
 
 ENGINES: dict[str, Callable[[Path], Engine]] = {"sqlite": open_engine}
@@ -61,7 +60,8 @@ def store(engine: Engine) -> Iterator[StoreHandle]:
 
 def record(key: str, kind: str = "a", problem: str | None = None, body: bytes | None = None) -> Record:
     body = key.encode() if body is None else body
-    return Record(3, key.encode().ljust(16, b"."), kind, 1000, zlib.crc32(body), problem, body)
+    name = key.encode().ljust(16, b".")
+    return Record(3, name, kind, 1000, checksum(3, name, kind, 1000, problem, body), problem, body)
 
 
 def put(store: StoreHandle, table: Table, *rows: Row) -> None:

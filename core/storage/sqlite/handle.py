@@ -10,7 +10,8 @@ from functools import cache
 from itertools import chain
 from typing import Any, Final
 
-from ...errors import StorageError
+from ..protocol import Size
+from .faults import storage_error
 
 CHUNKS: Final = (64, 8, 1)
 
@@ -46,7 +47,7 @@ class SqliteHandle:
         try:
             return self._database.execute(query, values).fetchall()
         except sqlite3.Error as error:
-            raise StorageError(f"SQLite: {error}") from error
+            raise storage_error(error) from error
 
     @contextmanager
     def write(self) -> Iterator[sqlite3.Connection]:
@@ -57,11 +58,24 @@ class SqliteHandle:
                 yield self._database
                 self._database.execute("COMMIT")
             except sqlite3.Error as error:
-                raise StorageError(f"SQLite: {error}") from error
+                raise storage_error(error) from error
             finally:
                 if self._database.in_transaction:
                     with suppress(sqlite3.Error):  # The error that led here is the one to tell.
                         self._database.execute("ROLLBACK")
+
+    def size(self) -> Size:
+        """How large the file is, without what has not been moved into it yet."""
+        ((page,),), ((pages,),), ((free,),) = map(
+            self.read, ("PRAGMA page_size", "PRAGMA page_count", "PRAGMA freelist_count")
+        )
+        return Size(page * pages, page * free)
+
+    def release(self, pages: int) -> None:
+        """Give at most so many unused pages back to the file system; a file of an older version keeps them."""
+        with self.write() as database:
+            for _ in range(pages):  # Each is a step of the statement, and Python takes the first step alone.
+                database.execute("PRAGMA incremental_vacuum(1)")
 
     def close(self) -> None:
         """Give the connection back."""

@@ -5,13 +5,20 @@ from __future__ import annotations
 import sqlite3
 import threading
 from collections.abc import Sequence
+from typing import Final
 
 import orjson
 
 from ...table import Row, Table
 from ..protocol import Batch, PendingRow
 from .handle import SqliteHandle
-from .layout import Layouts
+from .layout import Layout, Layouts
+
+SCHEMA: Final = """
+CREATE TABLE IF NOT EXISTS adopted (  -- rows as they were found in Bitable, which a replay begins with
+  plugin TEXT NOT NULL, tbl TEXT NOT NULL, key TEXT NOT NULL, row TEXT NOT NULL, PRIMARY KEY (plugin, tbl, key)
+) WITHOUT ROWID;
+"""
 
 
 class SqliteMirrorSide(SqliteHandle):
@@ -29,6 +36,11 @@ class SqliteMirrorSide(SqliteHandle):
             (limit,),
         )
         return [PendingRow(row[0], row[1], row[2], bool(row[3]), layout.row(row[4:])) for row in rows]
+
+    def mirrored(self, plugin: str, table: Table) -> list[PendingRow]:
+        layout = self.layout(plugin, table)
+        rows = self.read(f"SELECT _id, _version, _record, {layout.selected} FROM {layout.name} WHERE _deleted = 0")
+        return [PendingRow(row[0], row[1], row[2], False, layout.row(row[3:])) for row in rows]
 
     def count_pending(self, plugin: str, table: Table) -> tuple[int, int]:
         layout = self.layout(plugin, table)
@@ -87,10 +99,13 @@ class SqliteMirrorSide(SqliteHandle):
             else:
                 database.executemany(f"{reset} WHERE _record = ?", ((record,) for record in records))
 
-    def touch(self, plugin: str, table: Table) -> None:
+    def touch(self, plugin: str, table: Table, records: Sequence[str] | None = None) -> None:
+        touched = f"UPDATE {self.layout(plugin, table).name} SET _mirrored = 0"
         with self.write() as database:
-            name = self.layout(plugin, table).name
-            database.execute(f"UPDATE {name} SET _mirrored = 0 WHERE _record IS NOT NULL")
+            if records is None:
+                database.execute(f"{touched} WHERE _record IS NOT NULL")
+            else:
+                database.executemany(f"{touched} WHERE _record = ?", ((record,) for record in records))
 
     def adopt(self, plugin: str, table: Table, rows: Sequence[tuple[str, Row]]) -> int:
         layout = self.layout(plugin, table)
@@ -100,7 +115,24 @@ class SqliteMirrorSide(SqliteHandle):
             f" ON CONFLICT({layout.keys}) DO UPDATE SET _record = excluded._record WHERE _record IS NULL"
         )
         with self.write() as database:
+            (last,) = database.execute(f"SELECT coalesce(max(_id), 0) FROM {layout.name}").fetchone()
             taken = database.executemany(insert, ((*layout.values(row), record) for record, row in rows)).rowcount
+            _note_adopted(database, plugin, layout, [row for _, row in rows], last)
             if layout.index is not None:
                 layout.index.catch_up(database)
             return max(0, taken)
+
+
+def _note_adopted(
+    database: sqlite3.Connection, plugin: str, layout: Layout, rows: Sequence[Row], newer_than: int
+) -> None:
+    """Remember those of ``rows`` that were made just now: no event of the journal tells them."""
+    made = set(database.execute(f"SELECT {layout.keys} FROM {layout.name} WHERE _id > ?", (newer_than,)).fetchall())
+    database.executemany(
+        "INSERT OR IGNORE INTO adopted VALUES (?,?,?,?)",
+        (
+            (plugin, layout.table.name, orjson.dumps(layout.key(row)).decode(), orjson.dumps(row).decode())
+            for row in rows
+            if layout.key(row) in made
+        ),
+    )

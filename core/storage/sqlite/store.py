@@ -1,6 +1,6 @@
-"""The SQL of the store in SQLite: commits, cursors, dead letters, people and the call ledger.
+"""The SQL of the store in SQLite: commits, cursors, rows, people and the call ledger.
 
-What concerns the mirror stands in ``mirror``.
+What concerns the mirror stands in ``mirror``, failed events in ``dead``, replays in ``shadow``.
 """
 
 from __future__ import annotations
@@ -11,28 +11,27 @@ from typing import Any, Final
 
 import orjson
 
-from ...errors import Fenced, StorageError
+from ...errors import Fenced
 from ...table import Row, Table
-from ..protocol import Between, Commit, Consumer, Dead, Due, Failure, Key, Publication, Timer
+from ..protocol import Between, Commit, Consumer, Key, Publication, Timer
 from .attachments import SCHEMA as ATTACHMENTS
 from .attachments import SqliteAttachmentSide, ask_for
+from .dead import SCHEMA as DEAD
+from .dead import SqliteDeadSide, keep_failure, settle
+from .faults import storage_error
 from .handle import insert_rows
 from .layout import Layout
-from .mirror import SqliteMirrorSide
+from .mirror import SCHEMA as ADOPTED
 from .outbox import SqliteOutboxSide, put_in_outbox
+from .retention import SqliteStoreRetention
 from .search import expression
+from .shadow import SqliteShadowSide
+from .standing import SCHEMA as STANDING
+from .standing import SqliteStandingSide, begin, same_generation, suspend
 
-SCHEMA: Final = f"""{ATTACHMENTS}
+SCHEMA: Final = f"""{ATTACHMENTS}{DEAD}{STANDING}{ADOPTED}
 CREATE TABLE IF NOT EXISTS consumer (
   plugin TEXT PRIMARY KEY, cursor INTEGER NOT NULL, handled INTEGER NOT NULL DEFAULT 0
-) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS retry (
-  plugin TEXT NOT NULL, seq INTEGER NOT NULL, attempts INTEGER NOT NULL, due INTEGER NOT NULL, error TEXT NOT NULL,
-  PRIMARY KEY (plugin, seq)
-) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS dead (
-  plugin TEXT NOT NULL, seq INTEGER NOT NULL, attempts INTEGER NOT NULL, parked INTEGER NOT NULL, error TEXT NOT NULL,
-  PRIMARY KEY (plugin, seq)
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS published (
   id INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -68,11 +67,11 @@ CREATE TABLE IF NOT EXISTS note (name TEXT PRIMARY KEY, value TEXT NOT NULL) WIT
 
 
 MOST_PARAMETERS: Final = 500
-LONGEST_DELAY: Final = 86_400_000
-"""ms; what is due later than that was noted by a clock that was wrong."""
 
 
-class SqliteStore(SqliteMirrorSide, SqliteOutboxSide, SqliteAttachmentSide):
+class SqliteStore(
+    SqliteShadowSide, SqliteDeadSide, SqliteStandingSide, SqliteOutboxSide, SqliteAttachmentSide, SqliteStoreRetention
+):
     """One thread's handle on ``store.db``."""
 
     def prepare(self, plugin: str, tables: Sequence[Table]) -> None:
@@ -82,16 +81,10 @@ class SqliteStore(SqliteMirrorSide, SqliteOutboxSide, SqliteAttachmentSide):
 
     def cursor(self, plugin: str, start: int) -> int:
         with self.write() as database:
+            self.generations[plugin] = begin(database, plugin, start)
             database.execute("INSERT OR IGNORE INTO consumer(plugin, cursor) VALUES (?,?)", (plugin, start))
             (cursor,) = database.execute("SELECT cursor FROM consumer WHERE plugin = ?", (plugin,)).fetchone()
         return int(cursor)
-
-    def due(self, plugin: str, now: int, limit: int) -> list[Due]:
-        rows = self.read(
-            "SELECT seq, attempts FROM retry WHERE plugin = ? AND (due <= ? OR due > ?) ORDER BY seq LIMIT ?",
-            (plugin, now, now + LONGEST_DELAY, limit),
-        )
-        return [Due(*row) for row in rows]
 
     def next_due(self, plugin: str) -> int | None:
         ((due,),) = self.read(
@@ -132,7 +125,7 @@ class SqliteStore(SqliteMirrorSide, SqliteOutboxSide, SqliteAttachmentSide):
             for found in self._database.execute(query, values):
                 yield layout.row(found)
         except sqlite3.Error as error:
-            raise StorageError(f"SQLite: {error}") from error
+            raise storage_error(error) from error
 
     def select(
         self,
@@ -174,6 +167,8 @@ class SqliteStore(SqliteMirrorSide, SqliteOutboxSide, SqliteAttachmentSide):
             )
             if moved.rowcount != 1:
                 raise Fenced(f"the cursor of {commit.plugin} is no longer at {commit.expected}")
+            if commit.plugin in self.generations:
+                same_generation(database, commit.plugin, self.generations[commit.plugin])
             for table, rows in commit.rows.items():
                 layout = self.layout(commit.plugin, table)
                 insert_rows(database, layout.upsert, [layout.values(row) for row in rows.values() if row is not None])
@@ -184,11 +179,11 @@ class SqliteStore(SqliteMirrorSide, SqliteOutboxSide, SqliteAttachmentSide):
                 "INSERT INTO published(plugin, type, event_id, event) VALUES (?,?,?,?)",
                 ((commit.plugin, p.type, p.event_id, orjson.dumps(p.event)) for p in commit.published),
             )
-            database.executemany(
-                "DELETE FROM retry WHERE plugin = ? AND seq = ?", ((commit.plugin, seq) for seq in commit.settled)
-            )
+            settle(database, commit.plugin, commit.settled)
             for failure in commit.failures:
-                _keep(database, commit.plugin, commit.now, failure)
+                keep_failure(database, commit.plugin, commit.now, failure)
+            if commit.suspended:
+                suspend(database, commit.plugin, commit.suspended, commit.now)
             for timer in commit.timers:
                 database.execute("DELETE FROM timer WHERE plugin = ? AND name = ?", (commit.plugin, timer.name))
                 if timer.due is not None:
@@ -202,13 +197,6 @@ class SqliteStore(SqliteMirrorSide, SqliteOutboxSide, SqliteAttachmentSide):
             " (SELECT count(*) FROM dead d WHERE d.plugin = c.plugin) FROM consumer c ORDER BY plugin"
         )
         return [Consumer(*row) for row in rows]
-
-    def dead(self, plugin: str | None = None) -> list[Dead]:
-        rows = self.read(
-            "SELECT plugin, seq, attempts, parked, error FROM dead WHERE ? IS NULL OR plugin = ? ORDER BY parked, seq",
-            (plugin, plugin),
-        )
-        return [Dead(*row) for row in rows]
 
     def publications(self, limit: int) -> list[tuple[int, Publication]]:
         rows = self.read("SELECT id, type, event_id, event FROM published ORDER BY id LIMIT ?", (limit,))
@@ -279,16 +267,3 @@ class SqliteStore(SqliteMirrorSide, SqliteOutboxSide, SqliteAttachmentSide):
 
     def calls_since(self, day: str) -> dict[str, int]:
         return dict(self.read("SELECT day, sum(calls) FROM api_call WHERE day >= ? GROUP BY day", (day,)))
-
-
-def _keep(database: sqlite3.Connection, plugin: str, now: int, failure: Failure) -> None:
-    if failure.due is not None:
-        database.execute(
-            "INSERT OR REPLACE INTO retry VALUES (?,?,?,?,?)",
-            (plugin, failure.seq, failure.attempts, failure.due, failure.error),
-        )
-        return
-    database.execute("DELETE FROM retry WHERE plugin = ? AND seq = ?", (plugin, failure.seq))
-    database.execute(
-        "INSERT OR REPLACE INTO dead VALUES (?,?,?,?,?)", (plugin, failure.seq, failure.attempts, now, failure.error)
-    )

@@ -1,0 +1,124 @@
+"""How much is read of a time in which nothing was heard, and when; pure rules. Times are ms UTC."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Final
+from zoneinfo import ZoneInfo
+
+SECOND: Final = 1000
+MINUTE: Final = 60 * SECOND
+HOUR: Final = 60 * MINUTE
+DAY: Final = 24 * HOUR
+
+BRIEF: Final = 5 * MINUTE
+"""Up to this length the platform bridges a gap, pushing again after 15 s and 5 min (FEISHU.md §1.6): it is only
+checked, by one look at each group, and more is read when that finds something. A gap seems longer than it was, as in a
+quiet group nothing but a pong comes, every two minutes."""
+APART_AT_START: Final = 10 * MINUTE
+APART: Final = 6 * HOUR
+"""Between two checks of a group for brief gaps, after starts and while running."""
+MARGIN: Final = 2 * MINUTE
+"""Read beyond the end of a gap, as the platform's clock may be behind."""
+SHORTEST_LOOK_BACK: Final = 5 * MINUTE
+LONGEST_LOOK_BACK: Final = 6 * HOUR
+SHORTEST_MEMORY: Final = 30 * MINUTE
+LONGEST_MEMORY: Final = 7 * DAY
+
+_DURATION: Final = re.compile(r"(\d{1,4})([mhdw])")
+_UNITS: Final = {"m": MINUTE, "h": HOUR, "d": DAY, "w": 7 * DAY}
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """A time in which nothing was heard."""
+
+    start: int
+    end: int
+
+    @property
+    def length(self) -> int:
+        """A clock that was put back makes none."""
+        return max(0, self.end - self.start)
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """What is still to be read of one group; it is stored until all of it is in the journal."""
+
+    since: int
+    """Where it began."""
+    start: int
+    """What was sent before this is read."""
+    end: int
+    threads_since: int
+    """Topics in which something was said since then may have gone on unseen; 0 = none, or they are read."""
+    deep: bool
+    """Topics and reactions too, not only what stands in the group itself."""
+    due: int
+    """Not read before."""
+
+
+def window(gap: Gap, now: int, last: int, *, starting: bool) -> Window:
+    """What to read of a group after ``gap``; ``last`` is when the group was last read, ``starting`` at a start.
+
+    It begins before the gap, so that recalls, edits and reactions to what was said just before it are seen: by a
+    quarter of its length, 5 min to 6 h.
+    """
+    start = min(gap.start, gap.end)
+    since = start - min(LONGEST_LOOK_BACK, max(SHORTEST_LOOK_BACK, gap.length // 4))
+    recent = min(LONGEST_MEMORY, max(SHORTEST_MEMORY, 4 * gap.length))
+    due = now
+    if gap.length <= BRIEF and 0 <= last <= now:
+        due = max(now, last + (APART_AT_START if starting else APART))
+    return Window(since, since, gap.end + MARGIN, since - recent, deep=gap.length > BRIEF, due=due)
+
+
+def history(since: int, now: int) -> Window:
+    """What to read of a group whose past is asked for."""
+    return Window(since, since, now + MARGIN, since, deep=True, due=now)
+
+
+def merged(one: Window | None, other: Window) -> Window:
+    """One window instead of two; what ``one`` has read already is not read again unless ``other`` goes back further."""
+    if one is None:
+        return other
+    if one.since <= other.since and one.deep >= other.deep:
+        remembered = min((each.threads_since for each in (one, other) if each.threads_since), default=0)
+        end, due = max(one.end, other.end), min(one.due, other.due)
+        return replace(one, end=end, threads_since=remembered, due=due)
+    since = min(one.since, other.since)
+    return Window(
+        since,
+        since,
+        max(one.end, other.end),
+        min((each.threads_since for each in (one, other) if each.threads_since), default=0),
+        deep=one.deep or other.deep,
+        due=min(one.due, other.due),
+    )
+
+
+def deepened(glanced: Window, now: int) -> Window:
+    """The whole window again, after a look has found that something was missed."""
+    return replace(glanced, start=glanced.since, deep=True, due=now)
+
+
+def moment(text: str, now: int, zone: ZoneInfo) -> int:
+    """What ``--since`` means: a date or time in ``zone``, or a duration such as ``7d``. Raises ``ValueError``."""
+    duration = _DURATION.fullmatch(text.strip().lower())
+    if duration:
+        return now - int(duration[1]) * _UNITS[duration[2]]
+    try:
+        given = datetime.fromisoformat(text.strip())
+    except ValueError:
+        known = "a date such as 2026-11-01 nor a duration such as 7d, 12h or 2w"
+        raise ValueError(f"{text!r} is neither {known}") from None
+    at = given if given.tzinfo else given.replace(tzinfo=zone)
+    since = int(at.timestamp() * SECOND)
+    if since >= now:
+        raise ValueError(f"{text} is in the future")
+    if at < datetime.fromtimestamp(now / SECOND, zone) - timedelta(days=3650):
+        raise ValueError(f"{text} is more than ten years ago")
+    return since
