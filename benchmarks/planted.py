@@ -10,6 +10,8 @@ not found.
 
 from __future__ import annotations
 
+import contextlib
+import importlib
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -40,10 +42,68 @@ def by_cutting_the_power(engine: str) -> Callable[[], str]:
     return find
 
 
+def by_simulating(module: str, engine: str) -> Callable[[], str]:
+    """Live lives on an engine with the bug, seed after seed."""
+
+    def find() -> str:
+        from simulation import one_life
+
+        broken = getattr(importlib.import_module(module), engine)
+        outcomes = (one_life(seed, broken) for seed in range(1, 300))
+        return next((f"seed {one.seed}: {one.violation}" for one in outcomes if one.violation), "")
+
+    return find
+
+
+def by_machine(machine: str, module: str, engine: str) -> Callable[[], str]:
+    """Let Hypothesis drive a state machine on an engine with the bug."""
+
+    def find() -> str:
+        import machines
+        from hypothesis import Phase, settings
+        from hypothesis.stateful import run_state_machine_as_test
+
+        broken = getattr(importlib.import_module(module), engine)
+        planted = type(f"Broken{machine}", (getattr(machines, machine),), {"engine_type": broken})
+        plainly = settings(machines.RUNS, max_examples=500, phases=[Phase.generate], database=None, print_blob=False)
+        with contextlib.redirect_stdout(None):
+            try:
+                run_state_machine_as_test(planted, settings=plainly)
+            except AssertionError as error:
+                return str(error).partition("\n")[0] or "an assertion"
+        return ""
+
+    return find
+
+
 PLANTED: list[Planted] = [
     Planted("acknowledge before commit", "power loss", by_cutting_the_power("EarlyAcknowledgement")),
     Planted("synchronous=NORMAL", "power loss", by_cutting_the_power("SynchronousNormal")),
     Planted("cursor outside the transaction", "power loss", by_cutting_the_power("CursorOutside")),
+    Planted("acknowledge before commit", "simulation", by_simulating("planted_storage", "EarlyAcknowledgement")),
+    Planted("cursor outside the transaction", "simulation", by_simulating("planted_storage", "CursorOutside")),
+    Planted("de-duplication removed", "simulation", by_simulating("planted_doubles", "DeduplicationRemoved")),
+    Planted("a row sent to Bitable twice", "simulation", by_simulating("planted_doubles", "CreationForgotten")),
+    Planted("an outbox row sent twice", "simulation", by_simulating("planted_doubles", "MessageUnsettled")),
+    Planted(
+        "acknowledge before commit",
+        "journal machine",
+        by_machine("JournalMachine", "planted_storage", "EarlyAcknowledgement"),
+    ),
+    Planted(
+        "de-duplication removed",
+        "journal machine",
+        by_machine("JournalMachine", "planted_doubles", "DeduplicationRemoved"),
+    ),
+    Planted(
+        "cursor outside the transaction", "bus machine", by_machine("BusMachine", "planted_storage", "CursorOutside")
+    ),
+    Planted(
+        "a row sent to Bitable twice",
+        "mirror machine",
+        by_machine("MirrorMachine", "planted_doubles", "CreationForgotten"),
+    ),
+    Planted("an outbox row sent twice", "bus machine", by_machine("BusMachine", "planted_doubles", "MessageUnsettled")),
 ]
 
 

@@ -3,21 +3,13 @@
 from __future__ import annotations
 
 import sys
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 
 from . import __version__
-from .commands.backup import backup
-from .commands.check import check
-from .commands.dead import dead
-from .commands.plugins import plugins
-from .commands.record import load_recording, record
-from .commands.replay import replay
-from .commands.restore import restore
-from .commands.run import run
 from .commands.start import Start
-from .commands.tables import tables
 from .errors import ConfigurationError, InstanceLocked, LarkflockError
 
 if TYPE_CHECKING:
@@ -42,13 +34,35 @@ Exit codes: 0 clean stop · 1 error · 2 configuration is wrong · 3 another ins
 """
 
 
+COMMANDS: Final = {
+    "run": "run:run",
+    "check": "check:check",
+    "plugins": "plugins:plugins",
+    "tables": "tables:tables",
+    "backup": "backup:backup",
+    "restore": "restore:restore",
+    "dead": "dead:dead",
+    "replay": "replay:replay",
+    "record": "record:record",
+    "load": "record:load_recording",
+}
+"""The core's own, ``module:attribute`` below ``commands``: each is imported when it is asked for."""
+
+
 class Commands(click.Group):
-    """The core's commands, and those of enabled plugins, which are imported only when asked for."""
+    """The core's commands, and those of enabled plugins."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The names of the core's commands."""
+        return sorted(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """A command by name."""
-        command = super().get_command(ctx, cmd_name)
-        if command is None:
+        command: click.Command | None = None
+        if cmd_name in COMMANDS:
+            module, attribute = COMMANDS[cmd_name].split(":")
+            command = getattr(import_module(f".commands.{module}", __package__), attribute)
+        else:
             plugin = _enabled(cmd_name)
             if plugin is not None and plugin.manifest.commands:
                 from .plugins import command_of
@@ -93,18 +107,6 @@ def main(ctx: click.Context, *, sandbox: bool) -> None:
         from .offline import Offline
 
         ctx.obj = ctx.with_resource(Offline(start.settings(), plugin))
-
-
-main.add_command(run)
-main.add_command(check)
-main.add_command(plugins)
-main.add_command(tables)
-main.add_command(backup)
-main.add_command(restore)
-main.add_command(dead)
-main.add_command(replay)
-main.add_command(record)
-main.add_command(load_recording)
 
 
 def _enabled(name: str) -> Plugin | None:

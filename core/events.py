@@ -15,6 +15,8 @@ import orjson
 from .errors import Malformed
 
 LANES: Final = 64
+LATEST: Final = 250_000_000_000_000
+"""ms UTC, in the year 9892: later moments have no day in a calendar."""
 
 MESSAGE: Final = "im.message.receive_v1"
 RECALL: Final = "im.message.recalled_v1"
@@ -312,7 +314,9 @@ def _milliseconds(parent: dict[str, Any], name: str) -> int:
     """A time as ms; card callbacks and one documented example give µs (FEISHU.md §2.1)."""
     value = parent.get(name)
     if value.__class__ is str and value.isdigit() and value.isascii() and len(value) <= 16:
-        return int(value) if len(value) < 16 else int(value) // 1000
+        moment = int(value) if len(value) < 16 else int(value) // 1000
+        if moment <= LATEST:
+            return moment
     _missing(name)
 
 

@@ -54,7 +54,7 @@ class Mirror:
         """Flush what waits, table after table, until ``stop``."""
         while not self._stopping.is_set():
             for entry in self.tables:
-                if entry.adopted and self._due(entry) and entry.waiting:
+                if self._due(entry) and self._wanted(entry):
                     await self.flush(entry)
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._stopping.wait(), self._tick)
@@ -80,6 +80,13 @@ class Mirror:
         entry.last_flush = self._clock()
         entry.next_flush = entry.last_flush + int(1000 * self._pace.wait(ledger.left, ledger.seconds_left, calls))
         return True
+
+    def _wanted(self, entry: MirroredTable) -> bool:
+        """Whether there is anything to write; where the disk cannot be read, the flush says so."""
+        try:
+            return entry.adopted and entry.waiting
+        except StorageError:
+            return True
 
     def _due(self, entry: MirroredTable) -> bool:
         """Whether its time has come; a clock that was put back must not make it wait for the old time."""
@@ -116,5 +123,5 @@ class Mirror:
     async def flush_all(self) -> None:
         """Flush every table now, whatever the pace; for the end of the program."""
         for entry in self.tables:
-            if entry.adopted and entry.waiting:
+            if self._wanted(entry):
                 await self.flush(entry)

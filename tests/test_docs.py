@@ -77,7 +77,9 @@ def commands(command: click.Command, name: str) -> Iterator[tuple[str, click.Com
     """A command and all below it, by what one types."""
     yield name, command
     if isinstance(command, click.Group):
-        for below, each in command.commands.items():
+        context = click.Context(command)
+        for below in command.list_commands(context):
+            each = command.get_command(context, below)
             yield from commands(each, f"{name} {below}")
 
 

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import ConfigurationError, Problem
-from ..settings import Settings, load_settings
 
 if TYPE_CHECKING:
+    from ..settings import Settings
     from ..storage.protocol import Engine
 
 
@@ -23,6 +23,8 @@ class Start:
 
     def settings(self) -> Settings:
         """The settings; with ``--sandbox`` those of the sandbox's data. Raises ``ConfigurationError``."""
+        from ..settings import load_settings
+
         settings = load_settings(self.env, needs_credentials=False)
         return settings.model_copy(update={"data_dir": directory_of(settings.data_dir)}) if self.sandbox else settings
 

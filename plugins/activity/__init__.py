@@ -93,7 +93,7 @@ async def on_event(event: Event, ctx: Context[Weights]) -> None:
     """Count a pin, or take it back; the later one wins, and of two at once the removal."""
     added = event.type == "pin.added"
     message_id, pin_time = event.event.get("message_id"), event.event.get("pin_time")
-    if not isinstance(message_id, str) or not isinstance(pin_time, str) or not pin_time.isdecimal():
+    if not (isinstance(message_id, str) and isinstance(pin_time, str) and pin_time.isdecimal() and len(pin_time) < 16):
         raise Malformed(f"{event.type}: message_id or pin_time is missing or of the wrong type")
     before = _known_or_expected(ctx, message_id)
     if _later(int(pin_time), added, before["pin_time"], before["pinned"]):

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
 EVERYBODY: Final = "@_all"
-WRITTEN: Final = frozenset({"text", "a", "code_block"})
+WRITTEN: Final = ("text", "a", "code_block")
 """The elements of a post whose ``text`` somebody typed."""
 
 
