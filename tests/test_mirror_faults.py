@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -9,9 +10,10 @@ from typing import Any
 import pytest
 from api_client import client_of
 from mirror_stage import Stage, staged
+from sandbox_client import until
 from unruly import CREATE, DELETE, SEARCH, UPDATE, answer_lost, refused
 
-from core.errors import ApiError, QuotaExhausted
+from core.errors import ApiError, QuotaExhausted, StorageError
 from core.feishu.bitable import CATCHING_UP
 from core.feishu.transport import Operation
 from sandbox.config import SandboxConfig
@@ -143,3 +145,25 @@ async def test_an_error_says_whether_it_answers_a_repetition_and_whether_it_pass
     assert not isinstance(passing.value, QuotaExhausted)
     told = [(one.value.repeated, one.value.passing) for one in (plain, repeated, passing)]
     assert told == [(False, False), (True, False), (False, True)]
+
+
+async def test_a_disk_that_cannot_be_read_is_a_problem_of_the_table_and_not_the_end_of_the_mirror(
+    tmp_path: Path,
+) -> None:
+    async with staged(tmp_path) as stage:
+        await stage.entry.adopt()
+        pending = stage.store.pending
+        stage.put(stage.people[0], count=1)
+
+        def unreadable(*_: Any) -> Any:
+            raise StorageError("SQLite: disk I/O error")
+
+        stage.store.pending = unreadable  # type: ignore[method-assign]
+        running = asyncio.create_task(stage.mirror.run())
+        await until(lambda: "disk I/O error" in stage.entry.problem or running.done())
+        assert not running.done()
+        stage.store.pending = pending  # type: ignore[method-assign]
+        assert await stage.flush()
+        stage.mirror.stop()
+        await running
+        assert stage.counts() == {(stage.people[0], NOW): 1}
