@@ -1,4 +1,7 @@
-"""Keeps every message, the topics they make and what those are about; ``README.md`` says how."""
+"""Keeps every message, the topics they make and what those are about; ``README.md`` says how.
+
+Its rules are imported by the hooks that need them: commands read the manifest only, and should not wait for more.
+"""
 
 from __future__ import annotations
 
@@ -6,8 +9,6 @@ from typing import TYPE_CHECKING
 
 from core import Context, Event, Manifest, Message, Recall, Schedule, hookimpl
 
-from . import archiving, posting, threads
-from .fetching import FETCH, fetch
 from .settings import ArchiveConfig
 from .tables import (
     ARCHIVE,
@@ -73,6 +74,8 @@ _summaries: dict[Context[ArchiveConfig], Summaries] = {}
 @hookimpl
 async def startup(ctx: Context[ArchiveConfig]) -> None:
     """Follow a changed configuration, and go on with what was under way."""
+    from . import archiving, posting, threads
+
     threads.take_over(ctx)
     before = ctx.state.get("recalled", ctx.config.recalled)
     if before != ctx.config.recalled and ctx.config.recalled == "blank":
@@ -85,6 +88,8 @@ async def startup(ctx: Context[ArchiveConfig]) -> None:
 @hookimpl
 async def on_message(message: Message, ctx: Context[ArchiveConfig]) -> None:
     """Keep the message."""
+    from . import archiving
+
     if message.in_group:
         archiving.keep(message, ctx)
 
@@ -92,12 +97,16 @@ async def on_message(message: Message, ctx: Context[ArchiveConfig]) -> None:
 @hookimpl
 async def on_recall(recall: Recall, ctx: Context[ArchiveConfig]) -> None:
     """Mark the message, and blank it unless it is to be kept."""
+    from . import archiving
+
     archiving.take_back(recall.message_id, ctx)
 
 
 @hookimpl
 async def on_event(event: Event, ctx: Context[ArchiveConfig]) -> None:
     """A message was edited, or an attachment fetched."""
+    from . import archiving
+
     if event.type == ATTACHMENT:
         archiving.receive(event.event, ctx)
     else:
@@ -107,11 +116,13 @@ async def on_event(event: Event, ctx: Context[ArchiveConfig]) -> None:
 @hookimpl
 async def on_schedule(schedule: str, ctx: Context[ArchiveConfig]) -> None:
     """What time brings: other statuses, answers, summaries, the digest."""
+    from . import archiving, fetching, posting, threads
+
     match schedule:
         case "status":
             await threads.STATUS.work(ctx, threads.move_on)
         case "fetch":
-            await FETCH.work(ctx, lambda subject, ctx: fetch(subject, ctx, archiving.found, archiving.given_up))
+            await fetching.FETCH.work(ctx, archiving.ask_now)
         case "summaries":
             await threads.SUMMARY.work(ctx, _summarizing(ctx).summarize)
         case "digest":
@@ -128,7 +139,7 @@ async def shutdown(ctx: Context[ArchiveConfig]) -> None:
 
 def _summarizing(ctx: Context[ArchiveConfig]) -> Summaries:
     if ctx not in _summaries:
-        from .summarizing import Summaries  # what it imports takes a while, and commands only read the manifest
+        from .summarizing import Summaries
 
         _summaries[ctx] = Summaries(ctx)
     return _summaries[ctx]

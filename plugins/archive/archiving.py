@@ -9,7 +9,7 @@ from core import Context, Malformed, Message, Row, render_forward
 
 from . import threads
 from .entries import UNREADABLE, Content, edited, entry, fetched, recalled, refusals, said, wanted, written
-from .fetching import GROUP, MESSAGE, Answer, ask, items
+from .fetching import GROUP, MESSAGE, Answer, ask, fetch, items
 from .placing import forget, topic_of
 from .settings import ArchiveConfig
 from .tables import ARCHIVE, EARLY, NAMES, RECALLED
@@ -81,6 +81,11 @@ def receive(outcome: Mapping[str, Any], ctx: Ctx) -> None:
     changes = fetched(row, outcome) if row is not None else None
     if row is not None and changes is not None:
         _write(row["message_id"], ctx, **changes)
+
+
+async def ask_now(subject: str, ctx: Ctx) -> int | None:
+    """Ask the platform what was put off; when to ask again (ms UTC), or None."""
+    return await fetch(subject, ctx, found, given_up)
 
 
 async def found(kind: str, subject: str, answer: Answer, ctx: Ctx) -> None:
