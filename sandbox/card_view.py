@@ -1,7 +1,8 @@
 """Sent cards as people see them, on pages for whoever writes them; it takes what ``cards`` lets through.
 
 The pages are near the platform's look, not a copy of it. They hold no script and ask nothing of any other place; what a
-card says is shown as text. Where the platform would show an image, there is a box.
+card says is shown as text. Where the platform would show an image, there is a box. ``live`` is the same card for the
+chat: its images are there, and what people can press and fill in says with ``data-…`` what to send (``card_parts``).
 """
 
 from __future__ import annotations
@@ -12,19 +13,21 @@ from datetime import datetime
 from functools import cache
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
 import orjson
 from jinja2 import ChainableUndefined, Environment, FileSystemLoader, Template
 from markupsafe import Markup, escape
 
+from . import card_actions
 from .cards import COLOURS
 from .chat import Message
 
 Names = Callable[[str], str]
 """What somebody with this open_id is called; empty when nobody knows."""
 
-POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
+POLICY: Final = "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
 _ZONE: Final = ZoneInfo("Asia/Shanghai")
 _FENCE: Final = re.compile(r"^```[^\n`]*\n(.*?)^```[ \t]*$", re.DOTALL | re.MULTILINE)
@@ -44,23 +47,46 @@ _INLINE: Final = re.compile(
 def show(message: Message, names: Names, sender: str) -> str:
     """The page of one sent card, a message with ``card``."""
     card = orjson.loads(message.card)
+    parts = _parts(card)
+    preview = "" if parts["template"] else _plain(card.get("config", {}).get("summary"))
+    return _render("card_view.html", names, **parts, sender=sender, about=_about(message), preview=preview)
+
+
+def live(message: Message, names: Names) -> str:
+    """The card alone, to be used: ``<article class="card">…``."""
+    card = orjson.loads(message.card)
+    config = card.get("config")
+    streaming = isinstance(config, dict) and config.get("streaming_mode") is True
+
+    def source(key: object) -> str:
+        return f"/sandbox/messages/{quote(message.message_id)}/files/{quote(str(key))}"
+
+    def choices(part: Mapping[str, Any]) -> list[dict[str, Any]]:
+        return card_actions.choices(part, message.chat.members, names, _plain)
+
+    return _render(
+        "card_live.html",
+        names,
+        **_parts(card),
+        live=True,
+        streaming=streaming,
+        source=source,
+        action=card_actions.action,
+        submits=card_actions.submits,
+        choices=choices,
+    )
+
+
+def _parts(card: Mapping[str, Any]) -> dict[str, Any]:
     template = next((card["data"][f"{kind}_id"] for kind in ("template", "card") if card.get("type") == kind), "")
     body = card.get("body") if card.get("schema") == "2.0" else card
     elements = [] if template or not body else body.get("elements") or _translated(card.get("i18n_elements")) or []
-    return _render(
-        names,
-        template=template,
-        header={} if template else card.get("header"),
-        elements=elements,
-        sender=sender,
-        about=_about(message),
-        preview="" if template else _plain(card.get("config", {}).get("summary")),
-    )
+    return {"template": template, "header": {} if template else card.get("header"), "elements": elements}
 
 
 def overview(messages: Iterable[Message]) -> str:
     """A page that leads to each card, in the order given."""
-    return _render(lambda open_id: "", cards=[_about(message) for message in messages])
+    return _render("card_view.html", lambda open_id: "", cards=[_about(message) for message in messages])
 
 
 def markdown(text: str, names: Names) -> Markup:
@@ -83,7 +109,7 @@ def _lines(text: str, names: Names) -> Markup:
             case "item" if found:
                 mark = found["item"].strip() if found["item"].strip() not in "-*" else "•"
                 depth = len(found["item"]) - len(found["item"].lstrip())
-                shown += Markup('<div class="line item" style="--depth: {}"><b>{}</b><span>{}</span></div>').format(
+                shown += Markup('<div class="line item d{}"><b>{}</b><span>{}</span></div>').format(
                     min(depth // 2, 8), mark, inside
                 )
             case "quote":
@@ -176,7 +202,7 @@ def _translated(given: object) -> Any:
     return given.get("zh_cn") or next(iter(given.values()), None) if isinstance(given, dict) else None
 
 
-def _render(names: Names, **values: Any) -> str:
+def _render(page: str, names: Names, **values: Any) -> str:
     def words(text: object) -> Markup:
         """A text element, formatted when its tag says so."""
         tag = text.get("tag") if isinstance(text, dict) else ""
@@ -186,13 +212,13 @@ def _render(names: Names, **values: Any) -> str:
     def called(open_id: object) -> object:
         return names(open_id) or open_id if isinstance(open_id, str) else open_id
 
-    return _template().render(words=words, called=called, colour=colour, address=address, **values)
+    return _template(page).render(words=words, called=called, colour=colour, address=address, **values)
 
 
 @cache
-def _template() -> Template:
+def _template(page: str) -> Template:
     files = FileSystemLoader(Path(__file__).parent)
     surroundings = Environment(
         loader=files, autoescape=True, undefined=ChainableUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    return surroundings.get_template("card_view.html")
+    return surroundings.get_template(page)

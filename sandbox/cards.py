@@ -83,8 +83,20 @@ _NOT_INSIDE = {"form": ("form", "column", "collapsible_panel"), "table": ("form"
                "chart": ("form",)}  # fmt: skip
 
 
+class Refused(ApiError):
+    """A card the platform does not take: 230099 with the place and the reason."""
+
+    def __init__(self, err_code: int, path: str, reason: str, value: object = None) -> None:
+        culprit = "" if value is None else f"; ErrorValue: {str(value)[:200]}"
+        ext = f"ErrCode: {err_code}; ErrPath: {path}; ErrMsg: {reason}{culprit}"
+        super().__init__(CARD_FAILED, f"Failed to create card content, ext={ext}")
+        self.err_code = err_code
+        """The code inside."""
+        self.reason = f"{path}: {reason}{culprit}"
+
+
 def check(card: dict[str, Any]) -> None:
-    """Raises ``ApiError`` 230099 naming the place and the reason when the platform would not take the card."""
+    """Raises ``Refused`` when the platform would not take the card."""
     given = card.get("type")
     if given in ("template", "card") and isinstance(card.get("data"), dict):
         name = f"{given}_id"
@@ -337,8 +349,4 @@ def _objects(value: object, path: str) -> list[Mapping[str, Any]]:
 
 
 def _refuse(code: int, path: str, reason: str, value: object = None) -> NoReturn:
-    culprit = "" if value is None else f"; ErrorValue: {str(value)[:200]}"
-    raise ApiError(
-        CARD_FAILED,
-        f"Failed to create card content, ext=ErrCode: {code}; ErrPath: {path}; ErrMsg: {reason}{culprit}",
-    )
+    raise Refused(code, path, reason, value)

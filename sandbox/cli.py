@@ -33,6 +33,7 @@ Examples:
 
 \b
 Look inside while it runs:
+  GET  /                                     a page to chat on, for a browser
   GET  /sandbox/stats                        connections, pushes, acknowledgements, API calls
   GET  /sandbox/tables/APP_TOKEN/TABLE_ID    every record of a table
   POST /sandbox/acts                         {"kind": "say", …}: something happens now
@@ -271,6 +272,7 @@ def _introduce(sandbox: Sandbox, environment: dict[str, str]) -> None:
     scenario = sandbox.player.document()
     click.secho(f"The sandbox is ready at {sandbox.url}", bold=True)
     click.echo(f"Scenario {scenario['name']}: {scenario['total']:,} acts. What happens: {sandbox.url}/sandbox/stats")
+    click.echo(f"Chat with it in a browser: {sandbox.url}/")
     click.echo("Put this into the .env of your client; Ctrl+C stops.\n")
     for name, value in environment.items():
         click.echo(f"{name}={value}")

@@ -39,6 +39,8 @@ class Prepared:
     content: str
     mentions: tuple[Mention, ...] = ()
     card: str = ""
+    entity: str = ""
+    """The card_id where the card is one of CardKit's; ``content`` and ``card`` are its own then."""
 
 
 @dataclass(slots=True)
@@ -76,8 +78,7 @@ def prepare(msg_type: str, content: object, people: People, owns: Callable[[str]
         value = orjson.loads(content)
     except orjson.JSONDecodeError as error:
         if msg_type == "interactive":
-            reason = f"ErrCode: {cards.NOT_A_CARD}; ErrPath: ROOT; ErrMsg: parse card json err: {error}"
-            raise ApiError(cards.CARD_FAILED, f"Failed to create card content, ext={reason}") from error
+            raise cards.Refused(cards.NOT_A_CARD, "ROOT", f"parse card json err: {error}") from error
         raise ApiError(
             BAD_PARAMETER, f"Your request contains an invalid request parameter: content: {error}"
         ) from error
@@ -89,6 +90,8 @@ def prepare(msg_type: str, content: object, people: People, owns: Callable[[str]
             shown = _post(value, mentions, owns)
         case "interactive":
             cards.check(value)
+            if value.get("type") == "card":
+                return Prepared("", entity=value["data"]["card_id"])
             return Prepared(orjson.dumps(flatten(value)).decode(), card=content)
         case "system":
             shown = value

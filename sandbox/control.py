@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+import orjson
 from aiohttp import web
 
-from . import card_view, loopback
-from .gateway import Offline
+from . import card_use, card_view, loopback
+from .card_use import Unusable
+from .chat import Message
 from .reply import ApiError
 from .scenario import act as acts
 from .scenario.act import ScenarioError
@@ -90,19 +92,23 @@ class Control:
         return loopback.answer(request, {"played": played})
 
     async def _click(self, request: web.Request) -> web.Response:
-        """Somebody uses a card: ``{message, person, action}``; answers with what the app returned."""
+        """Somebody uses a card, ``{message, person}``; they see ``{code, msg, answer, toast, card}``.
+
+        How is told by ``action``, as the app gets it, or by the ``part`` of the card (its words, name, element_id or
+        number) with what is ``given`` in it and in the fields of its ``form``.
+        """
         body = await loopback.body(request)
         try:
-            message = self._sandbox.world.message(body["message"])
-            callback = self._sandbox.world.click(message, body["person"], body["action"])
-        except (Impossible, KeyError, TypeError) as problem:
+            message, person = self._sandbox.world.message(body["message"]), body["person"]
+            action = body["action"] if "action" in body else _used(message, body)
+            if not isinstance(action, dict):
+                raise loopback.wrong("action is an object")
+        except (Impossible, Unusable, KeyError, TypeError) as problem:
             raise loopback.wrong(problem) from problem
-        if callback is None:
-            raise loopback.wrong("the app is not subscribed to card.action.trigger")
         try:
-            return loopback.answer(request, {"answer": await self._sandbox.gateway.call(callback)})
-        except Offline as problem:
-            raise web.HTTPGatewayTimeout(text=str(problem)) from problem
+            return loopback.answer(request, await self._sandbox.presses.use(message, person, action))
+        except Impossible as problem:
+            raise loopback.wrong(problem) from problem
 
     async def _play(self, request: web.Request) -> web.Response:
         """Starts the scenario; fine when it has started."""
@@ -156,6 +162,13 @@ class Control:
         granted.update(body.get("grant", ()))
         granted.difference_update(body.get("revoke", ()))
         return loopback.answer(request, {"scopes": sorted(granted)})
+
+
+def _used(message: Message, body: dict[str, Any]) -> Any:
+    """The action that ``body`` describes. Raises ``Unusable``, ``KeyError``."""
+    if not message.card:
+        raise Unusable(f"{message.message_id} is no card")
+    return card_use.action(orjson.loads(message.card), body["part"], body.get("given", ""), body.get("form"))
 
 
 def _page(request: web.Request, html: str) -> web.Response:

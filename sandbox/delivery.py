@@ -16,10 +16,16 @@ import random
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from .faults.disorder import Disorder
 from .latency import Latency
+from .recent import Recent
+
+State = Literal["waiting", "sent", "acked", "refused", "late", "cut", "lost"]
+"""What became of the last attempt; ``lost`` = given up."""
+RECENT = 1000
+"""Pushes that can still be looked at."""
 
 
 class Receiver(Protocol):
@@ -32,7 +38,7 @@ class Receiver(Protocol):
 class Push:
     """One document on its way to the app."""
 
-    __slots__ = ("attempt", "number", "payload", "push_id", "receiver", "sent_at")
+    __slots__ = ("answer", "attempt", "ms", "number", "payload", "push_id", "receiver", "sent_at", "state")
 
     def __init__(self, push_id: str, number: int, payload: bytes) -> None:
         self.push_id = push_id
@@ -42,6 +48,11 @@ class Push:
         """How often it was sent."""
         self.receiver: Receiver | None = None
         self.sent_at = 0.0
+        self.state: State = "waiting"
+        self.ms = 0.0
+        """From sending to the answer, in ms."""
+        self.answer = b""
+        """What a callback was answered with."""
 
 
 class Delivery:
@@ -77,6 +88,7 @@ class Delivery:
         self._empty = asyncio.Event()
         self._empty.set()
         self.latency = Latency()
+        self.recent: Recent[Push] = Recent(RECENT)
         self.events = 0
         self.sent = 0
         self.acked = 0
@@ -93,6 +105,7 @@ class Delivery:
         self.events += 1
         self._empty.clear()
         push = self._new(payload)
+        self.note(push, "waiting")
         self._waiting.extend(self._disorder.arrange(push, lambda: self._copy(push)))
         if self._held:
             self._watch(sooner=self._held.next_look())
@@ -127,7 +140,7 @@ class Delivery:
             return
         self._receivers.remove(receiver)
         for push in [push for push in self._in_flight.values() if push.receiver is receiver]:
-            self._failed(push)
+            self._failed(push, "cut")
         self._fill()
 
     def choose(self) -> Receiver | None:
@@ -141,17 +154,24 @@ class Delivery:
             return
         if code != 200:
             self.refused += 1
-            self._failed(push)
+            self._failed(push, "refused")
         else:
             del self._in_flight[push_id]
             now = time.monotonic()
             self.latency.record(now - push.sent_at)
+            push.ms = (now - push.sent_at) * 1000
+            self.note(push, "acked")
             self._acknowledged(push.payload)
             self.acked += 1
             self._last_acked = now
             if self._duplicate_rate and self._chance.random() < self._duplicate_rate:
                 self._waiting.append(self._copy(push))
         self._fill()
+
+    def note(self, push: Push, state: State) -> None:
+        """Something happened to the push."""
+        push.state = state
+        self.recent.note(push.push_id, push)
 
     def calm(self) -> None:
         """Other faults are in force: sends what no fault holds back any more."""
@@ -210,17 +230,20 @@ class Delivery:
         self.sent += 1
         self._first_sent = self._first_sent or push.sent_at
         self._in_flight[push.push_id] = push
+        self.note(push, "sent")
         push.receiver.send(push)
         if self._held:
             self._waiting.extendleft(reversed(self._held.passed()))
         self._watch()
 
-    def _failed(self, push: Push) -> None:
+    def _failed(self, push: Push, state: State) -> None:
         del self._in_flight[push.push_id]
         push.receiver = None
         if push.attempt > len(self._retry_delays):
             self.given_up += 1
+            self.note(push, "lost")
             return
+        self.note(push, state)
         due = push.sent_at + self._retry_delays[push.attempt - 1]
         heapq.heappush(self._retries, (due, push.number, push))
         self._watch(sooner=due)
@@ -249,7 +272,7 @@ class Delivery:
             late.append(push)
         for push in late:
             self.timed_out += 1
-            self._failed(push)
+            self._failed(push, "late")
         while self._retries and self._retries[0][0] <= now:
             self._waiting.append(heapq.heappop(self._retries)[2])
         if self._held:

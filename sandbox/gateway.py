@@ -52,6 +52,10 @@ class Offline(Exception):
     """Nobody is connected, or nobody answered the callback in time."""
 
 
+class Failed(Offline):
+    """The app answered the callback with a failure, or with what is no JSON."""
+
+
 class Connection:
     """One client: frames are sent in the order they were put in."""
 
@@ -276,18 +280,26 @@ class Gateway:
         if connection is None:
             raise Offline("app not online")
         push = Push(self._ids.hex(), 0, payload)
+        push.attempt, push.sent_at = 1, time.monotonic()
+        self.delivery.note(push, "sent")
         answer = asyncio.get_running_loop().create_future()
         self._callbacks[push.push_id] = answer
         try:
             connection.send(push)
             ack = await asyncio.wait_for(answer, self._config.ack_timeout)
         except TimeoutError:
+            self.delivery.note(push, "late")
             raise Offline(f"no answer within {self._config.ack_timeout:g} s") from None
         finally:
             del self._callbacks[push.push_id]
+        push.ms, push.answer = (time.monotonic() - push.sent_at) * 1000, ack.data
+        self.delivery.note(push, "acked" if ack.code == 200 else "refused")
         if ack.code != 200:
-            raise Offline(f"the app answered {ack.code}")
-        return orjson.loads(ack.data) if ack.data else None
+            raise Failed(f"the app answered {ack.code}")
+        try:
+            return orjson.loads(ack.data) if ack.data else None
+        except orjson.JSONDecodeError as problem:
+            raise Failed(f"the app's answer is no JSON: {problem}") from problem
 
     def disconnect(self) -> int:
         """Drops every connection without a closing handshake; says how many there were."""

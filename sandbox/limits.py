@@ -78,14 +78,14 @@ class Limits:
         for window in windows:
             window.take()
 
-    def pace(self, what: str, code: int) -> None:
-        """Counts a write to one group or message: 5 a second, else ``ApiError`` with ``code``."""
+    def pace(self, what: str, code: int, *, per_second: int = WRITES_PER_SECOND) -> None:
+        """Counts a write to one group, message or card: so many a second, else ``ApiError`` with ``code``."""
         if not self.enabled:
             return
         now = self._clock()
         if len(self._things) >= THINGS:
             self._things = {key: window for key, window in self._things.items() if not window.over(now)}
-        window = self._things.setdefault(what, Window(WRITES_PER_SECOND, 1.0))
+        window = self._things.setdefault(what, Window(per_second, 1.0))
         if window.left(now) > 0:
             raise ApiError(code, "This operation triggers the frequency limit.")
         window.take()

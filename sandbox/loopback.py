@@ -1,18 +1,39 @@
-"""Requests behind the stage and their answers; only this machine may ask, and nothing is counted."""
+"""Requests behind the stage and their answers; only this machine may ask, and nothing is counted.
+
+A browser on this machine runs the scripts of any website. So that none of them can reach in, requests must be addressed
+to this machine by a name that no website can have (DNS rebinding), and must not come from another website's page.
+"""
 
 from __future__ import annotations
 
 import ipaddress
 from typing import Any
+from urllib.parse import urlsplit
 
 import orjson
 from aiohttp import web
 
 
 def check(request: web.Request) -> None:
-    """Passes requests of this machine. Raises ``HTTPForbidden``."""
+    """Passes requests of this machine that no other website's page made. Raises ``HTTPForbidden``."""
     if not request.remote or not ipaddress.ip_address(request.remote).is_loopback:
         raise web.HTTPForbidden(text="only from this machine")
+    if not _is_here(request.host):
+        raise web.HTTPForbidden(text=f"not as {request.host}: this is 127.0.0.1")
+    origin, site = request.headers.get("Origin"), request.headers.get("Sec-Fetch-Site", "none")
+    if origin is not None and origin != f"{request.scheme}://{request.host}":
+        raise web.HTTPForbidden(text=f"not from a page of {origin}")
+    followed = request.method == "GET" and request.headers.get("Sec-Fetch-Mode") == "navigate"
+    if site not in ("same-origin", "none") and not followed:
+        raise web.HTTPForbidden(text="not from a page of another website")
+
+
+def _is_here(host: str) -> bool:
+    try:
+        name = urlsplit(f"//{host}").hostname or ""
+        return name == "localhost" or ipaddress.ip_address(name).is_loopback
+    except ValueError:
+        return False
 
 
 async def body(request: web.Request) -> Any:

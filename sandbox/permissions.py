@@ -29,6 +29,7 @@ CONTACT = (
     "contact:contact:access_as_app",
     "contact:contact:readonly",
 )
+CARDKIT = ("cardkit:card:write",)
 NAMES = ("contact:user.basic_profile:readonly",)
 LOOKUP = ("contact:user.id:readonly",)
 
@@ -66,6 +67,7 @@ GRANTED = frozenset(
         "im:message.reactions:read",
         "im:message.reactions:write_only",
         "im:resource",
+        "cardkit:card:write",
         "im:chat:read",
         "im:chat.members:read",
         "contact:contact.base:readonly",
@@ -82,6 +84,9 @@ GRANTED = frozenset(
     }
 )
 """What an app that uses the whole sandbox was granted."""
+
+SUPER = frozenset({"contact:contact:access_as_app", "contact:contact:readonly_as_app"})
+"""What an administrator cannot be asked for through the API. Which those are is unconfirmed (FEISHU.md §8.2)."""
 
 KNOWN = GRANTED.union(
     GROUP_MESSAGES,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 
@@ -58,7 +59,7 @@ class Routes:
             return answer if isinstance(answer, web.StreamResponse) else success(answer)
 
         async def handle(request: web.Request) -> web.StreamResponse:
-            code = 0
+            code, began = 0, time.perf_counter()
             try:
                 return await self._answers.answer(endpoint.name, request, lambda: operate(request))
             except ApiError as problem:
@@ -68,7 +69,7 @@ class Routes:
                 code = other.code
                 return other.response
             finally:
-                self._calls.count(endpoint.name, code)
+                self._calls.count(endpoint.name, code, ms=(time.perf_counter() - began) * 1000)
 
         return handle
 

@@ -19,11 +19,13 @@ from aiohttp import web
 
 from . import quiet
 from .acknowledged import Acknowledged
-from .api import bitable, media
+from .api import bitable, media, sharing
 from .api.application import Application
+from .api.cardkit import CardKit
 from .api.chats import Chats
 from .api.contact import Contact
 from .api.history import Documents, History
+from .api.interactive import Interactive
 from .api.messages import Messages
 from .api.pins import Pins
 from .api.reactions import Reactions
@@ -38,6 +40,7 @@ from .clock import WorldClock
 from .config import SandboxConfig
 from .control import Control
 from .endpoint import Endpoint
+from .entities import Entities
 from .faults.answers import Answers
 from .faults.control import FaultControl
 from .faults.fault import Fault
@@ -46,8 +49,10 @@ from .faults.recurring import Recurring
 from .gateway import Gateway
 from .ids import Ids
 from .limits import Limits
+from .pages import Pages
 from .people import App
 from .player import Player
+from .presses import Presses
 from .routes import Routes
 from .scenario import catalogue
 from .scenario.act import Scenario
@@ -71,7 +76,7 @@ class Sandbox:
         app = App.make(self.config, ids)
         self._asked = asked
         self.clock = WorldClock()
-        self.calls = Calls()
+        self.calls = Calls(self.clock)
         self.tokens = Tokens(app, asked, self.config.token_lifetime, time.monotonic)
         self.limits = Limits(time.monotonic, enabled=self.config.rate_limits, monthly_quota=self.config.monthly_quota)
         self.faults = Faults(self.config.faults, seed=self.config.seed)
@@ -81,6 +86,7 @@ class Sandbox:
         )
         self._recurring = Recurring(self.faults, {"line": self.gateway.lines.strike, "clock": self._jump})
         self.world = World(app, ids, self.clock, self.gateway.delivery.push)
+        self.presses = Presses(self.world, self.gateway)
         self.url = ""
         """``http://host:port``, known once it has started."""
 
@@ -107,7 +113,11 @@ class Sandbox:
         router = application.router
         router.add_post("/callback/ws/endpoint", self.gateway.discover)
         router.add_get("/ws/v2", self.gateway.connect)
+        self._uploads = Uploads(_made(self._directory / "uploads"), self._asked)
+        self._of_people = Uploads(_made(self._directory / "people"), Ids(f"people {config.seed}"))
         Control(self, self._records).add(router)
+        self._pages = Pages(self, self._of_people, self._uploads)
+        self._pages.add(router)
         FaultControl(self.faults, self.acknowledged, self.bases, self.clock).add(router)
         answers = Answers(self.faults, self.bases, self.tokens.revoke)
         Routes(self.world.app, self.tokens, self.limits, self.calls, answers).add(router, self._endpoints())
@@ -133,6 +143,7 @@ class Sandbox:
     async def stop(self) -> None:
         """Closes every connection and the port, and removes what was uploaded to a temporary directory."""
         self._recurring.stop()
+        self._pages.stream.close()
         self.faults.clear()  # What hangs would keep the port for a while.
         self._playing.cancel()
         with contextlib.suppress(asyncio.CancelledError):
@@ -211,13 +222,15 @@ class Sandbox:
 
     def _endpoints(self) -> list[Endpoint]:
         config, world = self.config, self.world
-        uploads = Uploads(_made(self._directory / "uploads"), self._asked)
+        uploads = self._uploads
         documents = Documents(world)
-        messages = Messages(world, documents, uploads, self.limits, refuse_repeated=config.repeated_uuid == "refuse")
+        entities, again = Entities(world, self._asked), config.repeated_uuid == "refuse"
         return [
-            *messages.endpoints(),
+            *Messages(world, documents, uploads, self.limits, entities, refuse_repeated=again).endpoints(),
+            *CardKit(entities, documents, self.limits, world.app.app_id).endpoints(),
+            *Interactive(self.presses).endpoints(),
             *History(world, documents).endpoints(),
-            *Resources(world, uploads).endpoints(),
+            *Resources(world, uploads, self._of_people).endpoints(),
             *Reactions(world).endpoints(),
             *Pins(world, self.limits).endpoints(),
             *Chats(world).endpoints(),
@@ -225,6 +238,7 @@ class Sandbox:
             *Application(world.app, lambda: self.gateway.connections).endpoints(),
             *bitable.endpoints(self.bases, world.people.get),
             *media.endpoints(self.media, self.bases),
+            *sharing.endpoints(self.bases),
         ]
 
 

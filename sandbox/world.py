@@ -19,6 +19,8 @@ from .scenario import act as acts
 from .scenario.act import Act, Forwarded, Mention, Person, Resource
 
 Listener = Callable[[bytes], None]
+Watcher = Callable[["Chat", "Message | None"], None]
+"""Hears of each chat in which something changed, with the message that is new or different, if it is one."""
 
 
 @dataclass(slots=True)
@@ -51,6 +53,7 @@ class World:
         """Downloads that fail although the resource is there, by key."""
         self.forwarded: set[str] = set()
         """The ids of messages inside merged forwards."""
+        self.watchers: list[Watcher] = []
         self._topics: dict[str, Timeline] = {}
         self._ids = ids
         self._now = clock
@@ -124,6 +127,7 @@ class World:
         now = self._now()
         chat = Chat(self._ids.chat(), "", "p2p", members={person.open_id: now}, created_at=now)
         self.chats[chat.chat_id] = chat
+        self.changed(chat)
         return chat
 
     def say(
@@ -171,6 +175,7 @@ class World:
             self._file_under_topic(message)
         if not (message.thread and message.root):
             chat.timeline.add(message)
+        self.changed(chat, message)
         self._announce(self._events.said(message))
         return message
 
@@ -218,6 +223,7 @@ class World:
             return known
         reaction = Reaction(self._ids.reaction(), operator, emoji, self._now() if at is None else at)
         reactions[operator, emoji] = reaction
+        self.changed(message.chat, message)
         self._announce(self._events.reacted(reaction, message, reaction.at, removed=False))
         return reaction
 
@@ -225,6 +231,7 @@ class World:
         """A reaction taken off again."""
         if message.reactions is None or message.reactions.pop((reaction.operator, reaction.emoji), None) is None:
             raise Impossible(f"{message.message_id} has no such reaction")
+        self.changed(message.chat, message)
         now = self._now() if at is None else at
         self._announce(self._events.reacted(reaction, message, now, removed=True))
 
@@ -243,6 +250,7 @@ class World:
         message.recalled = True
         message.updated_at = now
         message.chat.pins.pop(message.message_id, None)
+        self.changed(message.chat, message)
         self._announce(self._events.recalled(message, now, by_owner_of_chat=by != message.sender))
 
     def edit(
@@ -263,6 +271,7 @@ class World:
         message.card = card or message.card
         message.edits += 1
         message.updated_at = now
+        self.changed(message.chat, message)
         self._announce(self._events.edited(message, now))
 
     def pin(self, message: Message, by: str, *, at: int | None = None) -> Pin:
@@ -270,28 +279,37 @@ class World:
         pins = message.chat.pins
         if message.message_id not in pins:
             pins[message.message_id] = Pin(message.message_id, by, self._now() if at is None else at)
+            self.changed(message.chat, message)
         return pins[message.message_id]
 
     def unpin(self, message: Message) -> None:
         """A message pinned no more, without an event; fine when it was not."""
-        message.chat.pins.pop(message.message_id, None)
+        if message.chat.pins.pop(message.message_id, None) is not None:
+            self.changed(message.chat, message)
 
     def join(self, chat: Chat, open_id: str, *, by: str = "", at: int | None = None) -> None:
         """Somebody comes into the chat."""
         now = self._now() if at is None else at
         if open_id not in chat.members:
             chat.members[open_id] = now
+            self.changed(chat)
             self._announce(self._events.moved(chat, open_id, by, now, joined=True))
 
     def leave(self, chat: Chat, open_id: str, *, by: str = "", at: int | None = None) -> None:
         """Somebody goes out of the chat, or is sent."""
         now = self._now() if at is None else at
         if chat.members.pop(open_id, None) is not None:
+            self.changed(chat)
             self._announce(self._events.moved(chat, open_id, by, now, joined=False))
 
     def click(self, message: Message, open_id: str, action: Mapping[str, Any]) -> bytes | None:
         """The callback of somebody using a card; it is not announced but answered, so it is returned."""
         return self._events.clicked(message, open_id, action, self._now())
+
+    def changed(self, chat: Chat, message: Message | None = None) -> None:
+        """Tells whoever watches; every change of what people see of a chat ends here."""
+        for watcher in self.watchers:
+            watcher(chat, message)
 
     def _announce(self, event: bytes | None) -> None:
         if event is not None:

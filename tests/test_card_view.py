@@ -9,11 +9,11 @@ from typing import Any
 
 import orjson
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sandbox_client import running
 
-from sandbox.card_view import markdown, show
+from sandbox.card_view import live, markdown, show
 from sandbox.cards import check
 from sandbox.chat import Chat, Message
 from sandbox.config import SandboxConfig
@@ -110,7 +110,7 @@ class Reader(HTMLParser):
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.tags.add(tag)
         self.attributes |= {name for name, _ in attrs}
-        self.links += [value or "" for name, value in attrs if name in ("href", "src", "action")]
+        self.links += [value or "" for name, value in attrs if name in ("href", "src", "action") and tag != "link"]
         self._skips += tag in ("style", "title")
 
     def handle_endtag(self, tag: str) -> None:
@@ -127,10 +127,18 @@ class Reader(HTMLParser):
 
 def page(card: Card) -> str:
     """The page of a card the sandbox takes."""
+    return show(sent(card), names, "larkflock")
+
+
+def sent(card: Card) -> Message:
     check(card)
     message = Message("om_1", Chat("oc_1", "项目群"), "cli_1", "interactive", "{}", SENT, SENT)
     message.card = orjson.dumps(card).decode()
-    return show(message, {"ou_1": "林悦", "ou_2": "周明"}.get, "larkflock")
+    return message
+
+
+def names(open_id: str) -> str:
+    return {"ou_1": "林悦", "ou_2": "周明"}.get(open_id, "")
 
 
 def inline(text: str) -> str:
@@ -185,8 +193,8 @@ def test_markdown_of_cards_becomes_html(text: str, html: str) -> None:
 def test_markdown_of_several_lines_keeps_its_form() -> None:
     shown = inline("# 标题\n- 一\n  1. 二\n> 引\n---\n```py\n<x>\n```\n后")
     assert '<div class="line h1">标题</div>' in shown
-    assert '<div class="line item" style="--depth: 0"><b>•</b><span>一</span></div>' in shown
-    assert '<div class="line item" style="--depth: 1"><b>1.</b><span>二</span></div>' in shown
+    assert '<div class="line item d0"><b>•</b><span>一</span></div>' in shown
+    assert '<div class="line item d1"><b>1.</b><span>二</span></div>' in shown
     assert "<blockquote>引</blockquote><hr><pre>&lt;x&gt;</pre>" in shown
     assert shown.endswith('<div class="line">后</div>')
 
@@ -196,6 +204,7 @@ def places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
     return [*([path] if path else []), *(place for key, each in inner for place in places(each, (*path, key)))]
 
 
+@settings(deadline=None)  # The first example compiles the template.
 @given(st.data())
 def test_whatever_card_is_taken_can_be_shown_and_is_never_code(data: st.DataObject) -> None:
     card = copy.deepcopy(data.draw(st.sampled_from([EVERYTHING, OLD])))
@@ -209,10 +218,24 @@ def test_whatever_card_is_taken_can_be_shown_and_is_never_code(data: st.DataObje
     objects = st.dictionaries(st.sampled_from(["tag", "elements", "text", "content", "id"]), words)
     holder[last] = data.draw(st.one_of(scalars, objects, st.lists(scalars, max_size=2)))
     with contextlib.suppress(ApiError):
-        shown = Reader(page(card))
+        shown, used = Reader(page(card)), Reader(live(sent(card), names))
         assert not {"script", "img"} & shown.tags
-        assert not [name for name in shown.attributes if name.startswith("on")]
+        assert "script" not in used.tags
+        assert not [name for name in shown.attributes | used.attributes if name.startswith("on") or name == "style"]
         assert not [link for link in shown.links if not link.startswith(("https://", "http://"))]
+        ours = ("https://", "http://", "/sandbox/messages/om_1/files/")
+        assert not [link for link in used.links if not link.startswith(ours)]
+
+
+def test_a_card_to_be_used_says_what_its_controls_send() -> None:
+    used = live(sent(EVERYTHING), names)
+    assert 'data-form="f"' in used
+    assert 'data-submits="submit"' in used
+    assert '<option value="">选一个</option><option value="甲项">甲项</option>' in used
+    assert {"data-tag", "data-name"} <= Reader(used).attributes
+    pressed = {"tag": "button", "text": plain("好"), "behaviors": [{"type": "callback", "value": {"op": "<ok>"}}]}
+    used = live(sent({"schema": "2.0", "body": {"elements": [pressed]}}), names)
+    assert 'data-action="{&#34;tag&#34;:&#34;button&#34;,&#34;value&#34;:{&#34;op&#34;:&#34;&lt;ok&gt;&#34;}}"' in used
 
 
 async def test_cards_that_were_sent_are_listed_and_shown() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import itertools
 import time
 from typing import Any
@@ -334,16 +335,18 @@ async def test_a_callback_returns_the_app_s_answer() -> None:
         assert callback["event"]["action"] == body["action"]
         assert callback["event"]["context"]["open_message_id"] == body["message"]
         assert callback["event"]["operator"]["open_id"] == body["person"]
-        await link.ack(frame, b'{"code":200,"data":"eyJ0b2FzdCI6eyJ0eXBlIjoiaW5mbyJ9fQ=="}')
-        assert await clicked == {"answer": {"toast": {"type": "info"}}}
+        data = base64.b64encode('{"toast":{"type":"info","content":"好"}}'.encode())
+        await link.ack(frame, b'{"code":200,"data":"%b"}' % data)
+        toast = {"type": "info", "content": "好"}
+        assert await clicked == {"code": 0, "msg": "", "answer": {"toast": toast}, "toast": toast, "card": False}
 
 
 async def test_a_callback_is_never_pushed_again() -> None:
     async with running(quiet(ack_timeout=0.02, retry_factor=0)) as client, await client.connect() as link:
         body = click(client)
         await link.event()
-        async with client.session.post(f"{client.sandbox.url}/sandbox/clicks", json=body) as answer:
-            assert (answer.status, await answer.text()) == (504, "no answer within 0.02 s")
+        seen = await client.control("POST", "clicks", body)
+        assert (seen["code"], seen["msg"]) == (200341, "no answer within 0.02 s")
         await link.frame()
         assert header(await link.ping(), "type") == "pong", "nothing else came in between"
         assert pushes(client)["repushed"] == 0
@@ -352,13 +355,14 @@ async def test_a_callback_is_never_pushed_again() -> None:
 async def test_a_callback_fails_when_the_app_is_not_online_or_fails() -> None:
     async with running() as client:
         body = click(client)
-        async with client.session.post(f"{client.sandbox.url}/sandbox/clicks", json=body) as answer:
-            assert (answer.status, await answer.text()) == (504, "app not online")
+        seen = await client.control("POST", "clicks", body)
+        assert (seen["code"], seen["msg"]) == (200341, "app not online")
         async with await client.connect() as link:
             await link.event()
-            clicked = asyncio.create_task(client.session.post(f"{client.sandbox.url}/sandbox/clicks", json=body))
+            clicked = asyncio.create_task(client.control("POST", "clicks", body))
             await link.ack(await link.frame(), b'{"code":500}')
-            assert await (await clicked).text() == "the app answered 500"
+            seen = await clicked
+            assert (seen["code"], seen["msg"]) == (200671, "the app answered 500")
 
 
 async def test_stopping_says_goodbye() -> None:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import time
 from collections import OrderedDict
+from dataclasses import replace
 from typing import Any
 
 import orjson
 
 from ..chat import Chat, Message
-from ..content import BAD_PARAMETER, UNSUPPORTED, Prepared, prepare
+from ..content import BAD_PARAMETER, UNSUPPORTED, Prepared, flatten, prepare
 from ..endpoint import Call, Endpoint
+from ..entities import Entities
 from ..limits import Limits
 from ..permissions import RECALL, SEND, UPDATE
 from ..reply import ApiError
@@ -49,12 +51,20 @@ class Messages:
     """The operations that write messages."""
 
     def __init__(
-        self, world: World, documents: Documents, uploads: Uploads, limits: Limits, *, refuse_repeated: bool
+        self,
+        world: World,
+        documents: Documents,
+        uploads: Uploads,
+        limits: Limits,
+        entities: Entities,
+        *,
+        refuse_repeated: bool,
     ) -> None:
         self._world = world
         self._documents = documents
         self._uploads = uploads
         self._limits = limits
+        self._entities = entities
         self._refuse_repeated = refuse_repeated
         self._sent = Sent()
 
@@ -105,6 +115,8 @@ class Messages:
             raise ApiError(CARD_TOO_OLD, "The message was sent more than 14 days ago.")
         self._limits.pace(f"card {message.message_id}", FREQUENT)
         prepared = self._prepare("interactive", call.body.get("content"))
+        if prepared.entity:
+            raise ApiError(BAD_PARAMETER, "A message keeps its card; a card with an id is changed by that id.")
         for card in (message.card, prepared.card):
             if not _shared(card):
                 raise ApiError(BAD_PARAMETER, "A card can be patched when its config.update_multi is true.")
@@ -148,13 +160,19 @@ class Messages:
             mentions=prepared.mentions,
             card=prepared.card,
         )
+        if prepared.entity:
+            self._entities.find(prepared.entity).message = message
         self._sent.keep(uuid, message.message_id)
         return self._documents.message(message)
 
     def _prepare(self, msg_type: object, content: object) -> Prepared:
         if not isinstance(msg_type, str) or not msg_type:
             raise ApiError(BAD_PARAMETER, "Your request contains an invalid request parameter: msg_type is required.")
-        return prepare(msg_type, content, self._world.people, self._uploads.owns)
+        prepared = prepare(msg_type, content, self._world.people, self._uploads.owns)
+        if not prepared.entity:
+            return prepared
+        card = self._entities.sendable(prepared.entity).card
+        return replace(prepared, content=orjson.dumps(flatten(card)).decode(), card=orjson.dumps(card).decode())
 
     def _receiver(self, id_type: str, receive_id: object) -> Chat:
         if not isinstance(receive_id, str) or not receive_id:

@@ -13,7 +13,7 @@ from ..endpoint import Call, Endpoint
 from ..permissions import READ, RESOURCES
 from ..reply import ApiError
 from ..scenario.act import Resource
-from ..uploads import Uploads
+from ..uploads import Upload, Uploads
 from ..world import World
 
 BAD_PARAMETER, NOT_IN_MESSAGE, BOT_OUT, TOO_BIG, NOT_OWNER = 234001, 234003, 234004, 234006, 234008
@@ -36,9 +36,10 @@ MAGIC = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF8", b"RIFF", b"BM", b"II*\0
 class Resources:
     """The operations on images and files."""
 
-    def __init__(self, world: World, uploads: Uploads) -> None:
+    def __init__(self, world: World, uploads: Uploads, of_people: Uploads) -> None:
         self._world = world
         self._uploads = uploads
+        self._of_people = of_people
 
     async def of_message(self, call: Call) -> web.StreamResponse:
         """The bytes of an image or file in a message."""
@@ -56,7 +57,7 @@ class Resources:
             raise ApiError(UNSUPPORTED, f"A {message.type} message has nothing to download.")
         if message.recalled or f'"{key}"' not in message.content:
             raise ApiError(NOT_IN_MESSAGE, f"The file is not in the message: {key}")
-        resource, upload = self._world.resources.get(key), self._uploads.get(key)
+        resource, upload = self._world.resources.get(key), self._uploads.get(key) or self._of_people.get(key)
         if resource is None and upload is None:
             raise ApiError(NOT_IN_MESSAGE, f"The file is not in the message: {key}")
         after = self._withheld(key)
@@ -66,7 +67,7 @@ class Resources:
             if resource.size > DOWNLOAD_LIMIT:
                 raise ApiError(BIG_DOWNLOAD, "The file is above 100 MB.")
             return await _stream(call.request, resource, after)
-        return await self._own(key)
+        return _stored(upload) if upload is not None else await self._own(key)
 
     def _withheld(self, key: str) -> int | None:
         """After how many bytes the download is cut; None = it is not. Raises ``ApiError`` where it is refused."""
@@ -93,7 +94,7 @@ class Resources:
         upload = self._uploads.get(key)
         if upload is None:
             raise ApiError(NOT_OWNER, f"The app is not the resource's owner: {key}")
-        return web.FileResponse(upload.path, headers=_headers(upload.name))
+        return _stored(upload)
 
     async def upload_image(self, call: Call) -> dict[str, Any]:
         """Keeps an image of up to 10 MB."""
@@ -157,6 +158,10 @@ class Resources:
 async def _chunks(part: BodyPartReader) -> AsyncIterator[bytes]:
     while chunk := await part.read_chunk(1 << 16):
         yield bytes(chunk)
+
+
+def _stored(upload: Upload) -> web.FileResponse:
+    return web.FileResponse(upload.path, headers=_headers(upload.name))
 
 
 async def _stream(request: web.Request, resource: Resource, after: int | None) -> web.StreamResponse:

@@ -6,7 +6,7 @@ import random
 import re
 import string
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from . import links
@@ -39,6 +39,8 @@ class Base:
         self.folder_token = folder_token
         self.time_zone = time_zone
         self.tables: dict[str, Table] = {}
+        self.members: dict[str, str] = {}
+        """What those may do who were given access, by their ID or address."""
         self.revision = 1
         self.default_table_id = ""
         self._bases = bases
@@ -151,6 +153,14 @@ class Bases:
         if (base := self._bases.get(app_token)) is None:
             raise refuse(1254040, app_token)
         return base
+
+    def tables(self) -> Iterator[Table]:
+        """Every table of every base."""
+        return (table for base in self._bases.values() for table in base.tables.values())
+
+    def revision(self) -> int:
+        """Another number after every change of any table."""
+        return sum(base.revision for base in self._bases.values())
 
     def knows(self, app_token: str) -> bool:
         """Whether there is such a base."""
