@@ -12,6 +12,8 @@ import click
 
 from ..errors import ConfigurationError, Problem
 from ..table import Column, Number, PersonCell, PersonName, PersonNames, Table
+from .columns import check
+from .create import create
 from .start import Start
 from .verify import verify
 
@@ -36,6 +38,8 @@ def tables(ctx: click.Context) -> None:
                     click.echo(f"{offline.plugin.name}.{table.name}: {rows} rows{mirrored}{place}")
 
 
+tables.add_command(create)
+tables.add_command(check)
 tables.add_command(verify)
 
 
@@ -127,11 +131,14 @@ def _plain(value: Any) -> Any:
 
 def _all(start: Start) -> Iterator[Offline]:
     from ..offline import Offline
-    from ..plugins import load
+    from ..plugins import load_all
     from ..settings import load_plugins_file
 
     settings = start.settings()
-    for plugin in load(load_plugins_file(settings.plugins_file), start.env, settings.plugins_file):
+    loaded = load_all(load_plugins_file(settings.plugins_file), start.env, settings.plugins_file)
+    for unfit in loaded.unfit:
+        click.secho(f"{unfit.name} is left out: it is broken, see `python -m core check`", fg="yellow", err=True)
+    for plugin in loaded.plugins:
         yield Offline(settings, plugin)
 
 

@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Iterator
-from contextlib import closing
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from ..errors import ConfigurationError, LarkflockError, Problem
-from .start import Start, directory_of
+from ..errors import LarkflockError
+from .online import Mirrored, mirrored_tables, online, settings_of
+from .start import Start
 
 if TYPE_CHECKING:
     from ..feishu.ledger import Ledger
     from ..feishu.transport import Api
-    from ..plugins import Plugin
     from ..settings import Settings
     from ..storage.protocol import StoreHandle
-    from ..table import Table
     from ..verify import Comparison
 
 SHOWN: Final = 10
@@ -46,43 +44,34 @@ def verify(start: Start, *, table: str | None, repair: bool) -> None:
     import asyncio
 
     from ..instance import sole_instance
-    from ..settings import load_settings
 
-    settings = load_settings(start.env, needs_credentials=True)
-    if start.sandbox:
-        settings = settings.model_copy(update={"data_dir": directory_of(settings.data_dir)})
-    chosen = _chosen(start, settings, table)
+    settings = settings_of(start)
+    chosen = mirrored_tables(start, settings, table)
     with sole_instance(settings.data_dir):
-        differences = asyncio.run(_verified(start, settings, chosen, mend=repair))
+        start.engine().close()  # It says so when nothing is stored yet.
+        differences = asyncio.run(_verified(settings, chosen, mend=repair))
     if differences and not repair:
         click.echo("`tables verify --repair` mends it.")
         sys.exit(1)
 
 
-async def _verified(start: Start, settings: Settings, chosen: list[tuple[Plugin, Table, str]], *, mend: bool) -> int:
-    from ..app import milliseconds
-    from ..feishu.ledger import Ledger
-    from ..feishu.transport import Api
-
+async def _verified(settings: Settings, chosen: list[Mirrored], *, mend: bool) -> int:
     total = 0
-    with start.engine() as engine, closing(engine.store()) as store:
-        ledger = Ledger(store, settings.api_monthly_quota, settings.zone, milliseconds)
-        secret = settings.app_secret.get_secret_value()
-        _say_cost(store, chosen, ledger)
-        async with Api(settings.feishu_base_url, settings.app_id, secret, ledger) as api:
-            for plugin, table, table_id in chosen:
-                total += await _compared(settings, api, store, plugin, table, table_id, mend=mend)
+    async with online(settings) as (api, store):
+        _say_cost(store, chosen, api.ledger)
+        for one in chosen:
+            total += await _compared(settings, api, store, one, mend=mend)
     return total
 
 
-def _say_cost(store: StoreHandle, chosen: Iterable[tuple[Plugin, Table, str]], ledger: Ledger) -> None:
+def _say_cost(store: StoreHandle, chosen: Iterable[Mirrored], ledger: Ledger) -> None:
     """Raises ``LarkflockError`` when the month's calls do not suffice."""
     from ..verify import calls_to_compare
 
     cost = 0
-    for plugin, table, _ in chosen:
-        store.prepare(plugin.name, plugin.tables)
-        cost += calls_to_compare(store.count_pending(plugin.name, table)[1])
+    for one in chosen:
+        store.prepare(one.plugin.name, one.plugin.tables)
+        cost += calls_to_compare(store.count_pending(one.plugin.name, one.table)[1])
     if cost > ledger.left:
         raise LarkflockError(
             f"about {cost} API calls are needed and {ledger.left} of this month's are left (API_MONTHLY_QUOTA)"
@@ -90,21 +79,20 @@ def _say_cost(store: StoreHandle, chosen: Iterable[tuple[Plugin, Table, str]], l
     click.echo(f"About {cost} API calls; {ledger.left} of this month's are left.")
 
 
-async def _compared(
-    settings: Settings, api: Api, store: StoreHandle, plugin: Plugin, table: Table, table_id: str, *, mend: bool
-) -> int:
+async def _compared(settings: Settings, api: Api, store: StoreHandle, one: Mirrored, *, mend: bool) -> int:
     from ..app import milliseconds
     from ..feishu.bitable import RemoteTable
     from ..mirrored import MirroredTable
     from ..people import People
     from ..verify import compare, repair
 
+    plugin, table, table_id = one
     uses = [(plugin.name, table, column) for column in table.people]
-    people = People(api, store, uses, clock=milliseconds)
+    people = People(api, store, lambda: uses, clock=milliseconds)
     remote = RemoteTable(api, settings.bitable_app_token, table_id)
     entry = MirroredTable(plugin.name, table, table_id, remote, store, people)
     outcome = await compare(entry, store)
-    _tell(f"{plugin.name}.{table.name}", outcome)
+    _tell(one.full, outcome)
     if mend and (outcome.total or outcome.waiting):
         await repair(entry, store, outcome)
         click.echo("  mended")
@@ -161,24 +149,3 @@ def _value(value: Any) -> str:
     text = " ".join(map(str, value)) if isinstance(value, tuple) else str(value)
     text = "".join(one if one.isprintable() else " " for one in text)
     return text if len(text) <= 60 else f"{text[:59]}…"
-
-
-def _chosen(start: Start, settings: Settings, name: str | None) -> list[tuple[Plugin, Table, str]]:
-    """Raises ``ConfigurationError`` when nothing of that name is mirrored."""
-    from ..plugins import load
-    from ..settings import load_plugins_file
-
-    plugins = load(load_plugins_file(settings.plugins_file), start.env, settings.plugins_file)
-    mirrored = [
-        (plugin, table, table_id)
-        for plugin in plugins
-        for table, table_id in plugin.table_ids.items()
-        if table_id and settings.bitable_app_token
-    ]
-    chosen = [one for one in mirrored if name in (None, one[1].name, f"{one[0].name}.{one[1].name}")]
-    if not chosen:
-        names = ", ".join(f"{plugin.name}.{table.name}" for plugin, table, _ in mirrored)
-        fix = f"use one of: {names}" if names else "set BITABLE_APP_TOKEN and the tables' IDs in .env"
-        what = f"no mirrored table is called {name!r}" if name else "no table is mirrored"
-        raise ConfigurationError([Problem("tables verify", what, fix)])
-    return chosen

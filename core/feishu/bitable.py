@@ -1,11 +1,12 @@
-"""Records of a Bitable table: read all, create, update, delete in batches (FEISHU.md §5).
+"""A Bitable table: its columns, and its records, read, created, updated and deleted in batches (FEISHU.md §5).
 
 A write that may simply be repeated is repeated here; what needs a decision is raised.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+import uuid
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -24,6 +25,7 @@ _NAME: Final = "bitable.v1.appTable"
 
 FIELDS: Final = Operation(f"{_NAME}Field.list", "GET", f"{_APP}/fields", 20)
 SEARCH: Final = Operation(f"{_NAME}Record.search", "POST", f"{_APP}/records/search", 20)
+ADD_FIELD: Final = Operation(f"{_NAME}Field.create", "POST", f"{_APP}/fields", 10)
 CREATE: Final = Operation(f"{_NAME}Record.batchCreate", "POST", f"{_APP}/records/batch_create")
 UPDATE: Final = Operation(f"{_NAME}Record.batchUpdate", "POST", f"{_APP}/records/batch_update")
 DELETE: Final = Operation(f"{_NAME}Record.batchDelete", "POST", f"{_APP}/records/batch_delete")
@@ -36,6 +38,7 @@ RECORD_MISSING: Final = frozenset({1254043, 1254006})
 TOKEN_REUSED: Final = frozenset({1254608, 1255006})
 TOO_MANY_RECORDS: Final = 1254104
 DATA_NOT_CHANGED: Final = 1254606
+NAME_TAKEN: Final = frozenset({1254013, 1254014})
 CATCHING_UP: Final = 3.0
 """Seconds after which what was written is shown by all of the platform (FEISHU.md §5.2: replicas may lag)."""
 
@@ -46,6 +49,8 @@ class Field:
 
     name: str
     type: int
+    options: tuple[str, ...] = ()
+    """Of a select."""
 
 
 class RemoteTable:
@@ -61,10 +66,18 @@ class RemoteTable:
         query = {"page_size": "100"}
         while True:
             data = await self._call(FIELDS, query=query)
-            fields += [Field(str(item["field_name"]), int(item["type"])) for item in data.get("items") or ()]
+            fields += map(_field, data.get("items") or ())
             if not data.get("has_more"):
                 return fields
             query["page_token"] = str(data["page_token"])
+
+    async def add_field(self, field: Mapping[str, Any]) -> None:
+        """Add a column; one of that name that is there already is left as it is."""
+        try:
+            await self._call(ADD_FIELD, query={"client_token": str(uuid.uuid4())}, body=field)
+        except ApiError as error:
+            if error.code not in NAME_TAKEN:
+                raise
 
     async def records(self, field_names: Sequence[str]) -> AsyncIterator[list[tuple[str, dict[str, Any]]]]:
         """All records page by page: (record id, cells by column)."""
@@ -104,15 +117,28 @@ class RemoteTable:
         await self._api.sleep(CATCHING_UP)
 
     async def _call(self, operation: Operation, **request: Any) -> dict[str, Any]:
-        retrying = AsyncRetrying(
-            retry=retry_if_exception(lambda error: isinstance(error, ApiError) and error.code in REPEATABLE),
-            stop=stop_after_attempt(6),
-            wait=wait_random_exponential(multiplier=1, min=0.5, max=20),
-            sleep=self._api.sleep,
-            reraise=True,
-        )
-        try:
-            return await retrying(self._api.call, operation, path=self._path, **request)
-        except ApiError as error:
-            error.repeated |= retrying.statistics["attempt_number"] > 1
-            raise
+        return await repeated(self._api, operation, path=self._path, **request)
+
+
+async def repeated(
+    api: Api, operation: Operation, *, codes: Collection[int] = REPEATABLE, **request: Any
+) -> dict[str, Any]:
+    """A call that is tried again, with growing pauses, as long as it is refused with one of ``codes``."""
+    retrying = AsyncRetrying(
+        retry=retry_if_exception(lambda error: isinstance(error, ApiError) and error.code in codes),
+        stop=stop_after_attempt(6),
+        wait=wait_random_exponential(multiplier=1, min=0.5, max=20),
+        sleep=api.sleep,
+        reraise=True,
+    )
+    try:
+        return await retrying(api.call, operation, **request)
+    except ApiError as error:
+        error.repeated |= retrying.statistics["attempt_number"] > 1
+        raise
+
+
+def _field(item: Mapping[str, Any]) -> Field:
+    options = (item.get("property") or {}).get("options") or ()
+    names = tuple(str(option.get("name", "")) for option in options if isinstance(option, dict))
+    return Field(str(item["field_name"]), int(item["type"]), names)
