@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
+import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -42,3 +44,19 @@ def on_path(site: Path) -> Iterator[Path]:
         for name, module in list(sys.modules.items()):
             if str(site) in str(getattr(module, "__file__", None)):
                 del sys.modules[name]
+
+
+def install_source(site: Path, folder: Path) -> dict[str, str]:
+    """What installing the package in ``folder`` leaves below ``site``; its entry points, by plugin."""
+    project = tomllib.loads((folder / "pyproject.toml").read_text("utf-8"))["project"]
+    entries: dict[str, str] = project["entry-points"]["larkflock.plugins"]
+    for file in folder.glob("*.py"):
+        shutil.copy(file, site)
+    metadata = site / f"{project['name'].replace('-', '_')}-{project['version']}.dist-info"
+    metadata.mkdir()
+    required = "".join(f"Requires-Dist: {one}\n" for one in project["dependencies"])
+    header = f"Metadata-Version: 2.1\nName: {project['name']}\nVersion: {project['version']}\n"
+    (metadata / "METADATA").write_text(header + required)
+    lines = "".join(f"{name} = {module}\n" for name, module in entries.items())
+    (metadata / "entry_points.txt").write_text(f"[larkflock.plugins]\n{lines}")
+    return entries

@@ -1,0 +1,14 @@
+"""Takes the name that another package takes, too."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from core import Context, Manifest, Message, hookimpl
+
+manifest = Manifest(name="name_clash", summary="Counts what is said.")
+
+
+@hookimpl
+async def on_message(message: Message, ctx: Context[Any]) -> None:
+    ctx.log.debug("heard")
