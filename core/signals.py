@@ -1,0 +1,31 @@
+"""What the program does when the operating system sends it a signal."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .app import Application
+
+
+def obey_signals(application: Application) -> None:
+    """SIGINT and SIGTERM end the program gracefully; a second one at once. SIGHUP has ``plugins.toml`` read again."""
+    loop = asyncio.get_running_loop()
+
+    def second() -> None:
+        raise KeyboardInterrupt
+
+    def first() -> None:
+        application.stop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            with contextlib.suppress(NotImplementedError):  # As below.
+                loop.add_signal_handler(number, second)
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        with contextlib.suppress(NotImplementedError):  # Event loops on Windows have no signal handlers.
+            loop.add_signal_handler(number, first)
+    with contextlib.suppress(NotImplementedError, AttributeError):  # There is no SIGHUP on Windows.
+        loop.add_signal_handler(signal.SIGHUP, application.read_plugins_file)
