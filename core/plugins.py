@@ -1,64 +1,37 @@
-"""Is this plugin fit to run: discovery, import, validation of manifest, hooks and configuration.
+"""Is this plugin fit to run: import and examination of every enabled one, the broken ones set aside.
 
-It owns pluggy. What is not enabled is not imported; one broken plugin never hides another's problems. It never calls
-a hook.
+What is not enabled is not imported; one broken plugin never hides another's problems. It never calls a hook.
 """
 
 from __future__ import annotations
 
-import importlib
-import inspect
-import pkgutil
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
-from importlib.metadata import entry_points
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
-from typing import Any, Final, cast
+from typing import Final
 
 import click
-import pluggy
-from pydantic import ValidationError
 
-from . import hookspecs
 from .context import STATE
 from .errors import ConfigurationError, Problem
-from .events import MESSAGE, REACTION_ADDED, REACTION_REMOVED, READ, RECALL
+from .events import CARD_ACTION, MESSAGE, REACTION_ADDED, REACTION_REMOVED, READ, RECALL
 from .feishu.lean_sdk import import_lean
+from .fitness import Examination, Hook, config_of, hooks_of, manifest_of
+from .importing import imported, place_of
 from .manifest import Config, Manifest
-from .settings import PluginSettings, advice, finding, origin
+from .packages import BUNDLED, Origin, available
+from .settings import PluginSettings
 from .table import Table
-
-GROUP: Final = "larkflock.plugins"
 
 TYPES: Final[Mapping[str, tuple[str, ...]]] = {
     "on_message": (MESSAGE,),
     "on_reaction": (REACTION_ADDED, REACTION_REMOVED),
     "on_recall": (RECALL,),
     "on_read": (READ,),
+    "on_card": (CARD_ACTION,),
 }
 """The event types that each typed hook subscribes to."""
-
-
-HookCall = Callable[..., Awaitable[None]]
-
-
-@dataclass(frozen=True, slots=True)
-class Origin:
-    """Where a plugin can be had from; nothing of it is imported yet."""
-
-    name: str
-    module: str
-    source: str
-    """``bundled``, or the distribution's name and version."""
-
-
-@dataclass(frozen=True, slots=True)
-class Hook:
-    """One implementation and the arguments it wants."""
-
-    call: HookCall
-    arguments: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +43,10 @@ class Plugin:
     hooks: Mapping[str, Hook]
     table_ids: Mapping[Table, str]
     """The Bitable table ID of each table that can be mirrored; empty = local only."""
+    source: str = field(default=BUNDLED, compare=False)
+    """``bundled``, or the distribution's name and version."""
+    remarks: tuple[Problem, ...] = field(default=(), compare=False)
+    """What should be put right although it runs."""
 
     @property
     def name(self) -> str:
@@ -88,44 +65,68 @@ class Plugin:
         return (*(kind for hook in self.hooks for kind in TYPES.get(hook, ())), *listed)
 
 
-def available() -> dict[str, Origin]:
-    """Every plugin there is, by name; a bundled one wins over an installed package of the same name."""
-    found: dict[str, Origin] = {}
-    for entry in entry_points(group=GROUP):
-        source = f"{entry.dist.name} {entry.dist.version}" if entry.dist else "installed"
-        found.setdefault(entry.name, Origin(entry.name, entry.value, source))
-    bundled = importlib.import_module("plugins")
-    for module in pkgutil.iter_modules(bundled.__path__):
-        found[module.name] = Origin(module.name, f"plugins.{module.name}", "bundled")
-    return dict(sorted(found.items()))
+@dataclass(frozen=True, slots=True)
+class Unfit:
+    """A plugin that is enabled and cannot run."""
+
+    name: str
+    source: str
+    """``bundled``, the distribution's name and version, or ``not installed``."""
+    problems: tuple[Problem, ...]
+
+    def __str__(self) -> str:
+        told = "; ".join(f"{problem.what} ({problem.fix})" for problem in self.problems)
+        return f"{self.problems[0].where}: {told}"
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """The enabled plugins, in the order of the file."""
+
+    plugins: tuple[Plugin, ...]
+    unfit: tuple[Unfit, ...] = ()
+
+    @property
+    def problems(self) -> list[Problem]:
+        """What is wrong with those that cannot run."""
+        return [problem for one in self.unfit for problem in one.problems]
+
+
+def load_all(sections: Mapping[str, PluginSettings], env: Mapping[str, str], file: Path) -> Loaded:
+    """The plugins enabled in ``file``; those that are broken are set aside, and nothing is raised for them."""
+    import_lean()
+    there = available()
+    plugins: list[Plugin] = []
+    unfit: list[Unfit] = []
+    for name, section in sections.items():
+        where = f"{file} [plugins.{name}]"
+        if section.enabled and name not in there:
+            known = ", ".join(there) or "none"
+            problem = Problem(where, f"there is no plugin {name!r}", f"install it, or use one of: {known}")
+            unfit.append(Unfit(name, "not installed", (problem,)))
+        elif section.enabled:
+            outcome = _examined(there[name], section, env, where)
+            if isinstance(outcome, Plugin):
+                plugins.append(outcome)
+            else:
+                unfit.append(outcome)
+    return Loaded(tuple(plugins), tuple(unfit))
 
 
 def load(sections: Mapping[str, PluginSettings], env: Mapping[str, str], file: Path) -> list[Plugin]:
-    """The enabled plugins in the order of ``file``. Raises ``ConfigurationError`` with the problems of all of them."""
-    import_lean()
-    there = available()
-    problems: list[Problem] = []
-    plugins: list[Plugin] = []
-    for name, section in sections.items():
-        where = f"{file} [plugins.{name}]"
-        if not section.enabled:
-            continue
-        if name not in there:
-            known = ", ".join(there) or "none"
-            problems.append(Problem(where, f"there is no plugin {name!r}", f"install it, or use one of: {known}"))
-        else:
-            try:
-                plugins.append(_load(there[name], section, env, where))
-            except ConfigurationError as error:
-                problems += error.problems
-    if problems:
-        raise ConfigurationError(problems)
-    return plugins
+    """The plugins enabled in ``file``, where all are needed. Raises ``ConfigurationError`` with every problem."""
+    loaded = load_all(sections, env, file)
+    if loaded.unfit:
+        raise ConfigurationError(loaded.problems)
+    return list(loaded.plugins)
 
 
-def load_one(origin: Origin) -> Manifest:
-    """The manifest of a plugin, for showing it. Raises ``ConfigurationError``."""
-    return _manifest(origin, _imported(origin, origin.module), origin.module)
+def load_from(origin: Origin, section: PluginSettings, where: str) -> Plugin:
+    """The plugin that is there, enabled or not. Raises ``ConfigurationError``."""
+    outcome = _examined(origin, section, {}, where)
+    if isinstance(outcome, Unfit):
+        raise ConfigurationError(outcome.problems)
+    return outcome
 
 
 def command_of(plugin: Plugin) -> click.Command:
@@ -133,8 +134,10 @@ def command_of(plugin: Plugin) -> click.Command:
     path = plugin.manifest.commands
     module, _, attribute = path.partition(":")
     try:
-        command = getattr(importlib.import_module(module), attribute)
-    except (Exception, SystemExit) as error:  # A plugin's module may raise anything here.
+        command = getattr(imported(module, plugin.name).module, attribute)
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # A plugin's module may raise anything here.
         command, reason = None, f"{type(error).__name__}: {error}"
     else:
         reason = "it is no click command"
@@ -144,93 +147,68 @@ def command_of(plugin: Plugin) -> click.Command:
     return command
 
 
-def _load(origin: Origin, section: PluginSettings, env: Mapping[str, str], where: str) -> Plugin:
-    module = _imported(origin, where)
-    manifest = _manifest(origin, module, where)
-    problems: list[Problem] = []
-    hooks = _hooks(manifest, module, where, problems)
-    config = _config(manifest, section, env, where, problems)
+def _examined(origin: Origin, section: PluginSettings, env: Mapping[str, str], where: str) -> Plugin | Unfit:
+    found = Examination(where, origin.author, origin.obstacles(where))
+    plugin: Plugin | None = None
+    try:
+        if not found.problems:
+            plugin = _load(origin, section, env, found)
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # Whatever else a stranger thought of.
+        found.blame(f"{origin.module} cannot be examined: {type(error).__name__}: {error}", "mend that")
+    return Unfit(origin.name, origin.source, tuple(found.problems)) if plugin is None or found.problems else plugin
+
+
+def _load(origin: Origin, section: PluginSettings, env: Mapping[str, str], found: Examination) -> Plugin | None:
+    outcome = _imported(origin, found)
+    manifest = manifest_of(outcome[0], found) if outcome else None
+    if outcome is None or manifest is None:
+        return None
+    module, remarks = outcome
+    if manifest.name != origin.name:
+        _misnamed(origin, manifest.name, found)
+        return None
+    hooks = hooks_of(manifest, module, found)
+    config = config_of(manifest, section.config, env, found)
     by_name = {table.name: table for table in manifest.tables if table.setting}
     for name in [name for name in section.tables if name not in by_name]:
         known = ", ".join(by_name) or "none"
-        problems.append(Problem(where, f"tables.{name}: the plugin mirrors no such table", f"it mirrors: {known}"))
-    if problems or config is None:
-        raise ConfigurationError(problems)
+        what = f"tables.{name}: the plugin mirrors no such table"
+        found.problems.append(Problem(found.where, what, f"it mirrors: {known}"))
+    if config is None:
+        return None
     ids = {table: section.tables.get(name) or env.get(table.setting, "") for name, table in by_name.items()}
-    return Plugin(manifest, config, hooks, ids)
+    return Plugin(manifest, config, hooks, ids, origin.source, remarks)
 
 
-def _imported(origin: Origin, where: str) -> ModuleType:
+def _imported(origin: Origin, found: Examination) -> tuple[ModuleType, tuple[Problem, ...]] | None:
     try:
-        return importlib.import_module(origin.module)
-    except KeyboardInterrupt:
+        outcome = imported(origin.module, origin.name)
+    except KeyboardInterrupt:  # It is the user's.
         raise
     except BaseException as error:  # A plugin may raise anything here, SystemExit too.
-        what = f"{origin.module} cannot be imported: {type(error).__name__}: {error}"
-        fix = f"repair the plugin ({origin.source}), or set enabled = false"
-        raise ConfigurationError([Problem(where, what, fix)]) from error
-
-
-def _manifest(origin: Origin, module: ModuleType, where: str) -> Manifest:
-    manifest = getattr(module, "manifest", None)
-    if not isinstance(manifest, Manifest):
-        fix = "the author has to add `manifest = Manifest(name=…, summary=…)` to the module"
-        raise ConfigurationError([Problem(where, f"{origin.module} has no manifest", fix)])
-    if manifest.name != origin.name:
-        what = f"the manifest of {origin.module} says its name is {manifest.name!r}"
-        raise ConfigurationError([Problem(where, what, f"use [plugins.{manifest.name}], or ask the author to mend it")])
-    return manifest
-
-
-def _hooks(manifest: Manifest, module: ModuleType, where: str, problems: list[Problem]) -> dict[str, Hook]:
-    manager = pluggy.PluginManager(hookspecs.PROJECT)
-    manager.add_hookspecs(hookspecs)
-    try:
-        manager.register(module, manifest.name)
-        manager.check_pending()
-    except pluggy.PluginValidationError as error:
-        problems.append(
-            Problem(where, str(error), "the author has to mend the hook; see docs/plugins.md for all hooks")
+        place = place_of(error)
+        what = f"{origin.module} cannot be imported: {type(error).__name__}: {error}{f' ({place})' if place else ''}"
+        found.problems.append(
+            Problem(found.where, what, f"repair the plugin ({origin.source}), or set enabled = false")
         )
-        return {}
-    hooks: dict[str, Hook] = {}
-    for caller in manager.get_hookcallers(module) or ():
-        for implementation in caller.get_hookimpls():
-            if not inspect.iscoroutinefunction(implementation.function):
-                fix = "the author has to write `async def`"
-                problems.append(Problem(where, f"hook {caller.name} is not asynchronous", fix))
-            hooks[caller.name] = Hook(cast("HookCall", implementation.function), tuple(implementation.argnames))
-    if ("on_event" in hooks) != bool(manifest.events):
-        fix = "the author has to give both: the hook on_event and events=(…) in the manifest"
-        problems.append(Problem(where, "on_event and the manifest's events do not belong together", fix))
-    if ("on_schedule" in hooks) != bool(manifest.schedules):
-        fix = "the author has to give both: the hook on_schedule and schedules=(…) in the manifest"
-        problems.append(Problem(where, "on_schedule and the manifest's schedules do not belong together", fix))
-    return hooks
+        return None
+    remarks = [
+        Problem(found.where, f"{origin.module} {what}", f"{origin.author} has to mend that") for what in outcome.remarks
+    ]
+    for rival in origin.rivals:
+        what = f"{rival.source} brings a plugin of that name, too ({rival.module}); the bundled one runs"
+        remarks.append(Problem(found.where, what, f"uninstall it, or ask {rival.author} for another name"))
+    return outcome.module, tuple(remarks)
 
 
-def _config(
-    manifest: Manifest, section: PluginSettings, env: Mapping[str, str], where: str, problems: list[Problem]
-) -> Config | None:
-    values: dict[str, Any] = {}
-    sources: dict[str, str] = {}
-    variables: dict[str, str] = {}
-    for name, field in manifest.config.model_fields.items():
-        extra = field.json_schema_extra
-        variable = str(extra.get("env", "")) if isinstance(extra, dict) else ""
-        if variable and variable in env and name not in section.config:
-            values[name] = env[variable]
-            sources[name], variables[name] = origin(variable), variable
-    values.update(section.config)
-    try:
-        return manifest.config.model_validate(values)
-    except ValidationError as error:
-        for detail in error.errors(include_url=False, include_input=False):
-            name = ".".join(str(part) for part in detail["loc"])
-            what = f"{name}: {finding(detail)}" if name else finding(detail)
-            fix = f"correct {variables[name]}" if name in variables else advice(detail)
-            problems.append(Problem(sources.get(name, f"{where} config"), what, fix))
-    except Exception as error:  # A plugin's own validators may raise anything.
-        what = f"cannot be checked: {type(error).__name__}: {error}"
-        problems.append(Problem(f"{where} config", what, "the author has to mend the configuration model"))
-    return None
+def _misnamed(origin: Origin, name: str, found: Examination) -> None:
+    there = available().get(name)
+    if there is not None and there.module == origin.module:
+        what = f"{origin.module} ({origin.source}) is registered as {origin.name!r} and as {name!r}, its name"
+        found.problems.append(Problem(found.where, what, f"use [plugins.{name}] alone"))
+    else:
+        what = f"the manifest of {origin.module} says its name is {name!r}"
+        fix = f"use [plugins.{name}], or ask {origin.author} to mend it"
+        found.problems.append(Problem(found.where, what, fix))

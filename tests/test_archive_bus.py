@@ -3,29 +3,30 @@
 from __future__ import annotations
 
 import time
-from pathlib import Path
 from typing import Any
 
 import orjson
 from archive_account import archive, topics
-from archive_driver import DAY, MINUTE, Platform
+from archive_driver import DAY, MINUTE
 from archive_tables import archived, told
-from consumer_bench import Bench
 from group_events import NOVEMBER, message, recall
 
 from core import Unreachable
-from core.plugins import Plugin, load
-from core.settings import PluginSettings
+from core.testing import Call, Harness
+from plugins import archive as plugin
 from plugins.archive.tables import ARCHIVE, FETCHES, TOPICS
 
-
-def plugin(**config: Any) -> Plugin:
-    (one,) = load({"archive": PluginSettings(enabled=True, config=config)}, {}, Path("plugins.toml"))
-    return one
+CHAT = "GET /open-apis/im/v1/chats/:chat_id"
+MESSAGE = "GET /open-apis/im/v1/messages/:message_id"
 
 
-def rows(bench: Bench, table: Any) -> dict[str, Any]:
-    return {row[table.key[0]]: row for row in bench.store.scan("archive", table)}
+def harness(read: Any = None) -> Harness:
+    """The archive, in the month of the events; ``read`` is what reading a message answers."""
+    return Harness(plugin, clock=NOVEMBER, answers={CHAT: {"name": ""}, MESSAGE: read}, most_blocked=1.0)
+
+
+def rows(lark: Harness, table: Any) -> dict[str, Any]:
+    return {row[table.key[0]]: row for row in lark.rows(table)}
 
 
 def talk(count: int) -> list[dict[str, Any]]:
@@ -38,53 +39,53 @@ def talk(count: int) -> list[dict[str, Any]]:
     return said
 
 
-def test_a_thousand_messages_are_archived_in_batches_without_a_call(tmp_path: Path) -> None:
-    events, platform = talk(1000), Platform()
-    with Bench(tmp_path) as bench:
-        bench.arrive(*map(orjson.dumps, events))
-        consumer = bench.start(plugin(), platform=platform)
+async def test_a_thousand_messages_are_archived_in_batches_without_a_call() -> None:
+    events = talk(1000)
+    async with harness() as lark:
         began = time.perf_counter()
-        bench.finish(consumer)
+        await lark.deliver(*map(orjson.dumps, events))
         took = time.perf_counter() - began
-        assert archived(rows(bench, ARCHIVE)) == archive(events)
-        assert told(rows(bench, TOPICS), rows(bench, ARCHIVE)) == topics(events, bench.now)
-        assert set(platform.asked) <= {"oc_group"}
+        assert archived(rows(lark, ARCHIVE)) == archive(events)
+        assert told(rows(lark, TOPICS), rows(lark, ARCHIVE)) == topics(events, lark.now)
+        assert {call.path.get("chat_id") for call in lark.calls} <= {"oc_group"}
         assert took < 15
 
 
-def test_events_after_a_restart_find_what_was_there(tmp_path: Path) -> None:
+async def test_events_after_a_restart_find_what_was_there() -> None:
     events = talk(9)
-    with Bench(tmp_path) as bench:
-        bench.arrive(*map(orjson.dumps, events[:5]))
-        first = bench.run(plugin(), platform=Platform())
-        assert first.stop(5)
-        bench.arrive(*map(orjson.dumps, [*events[5:], recall("m1")]))
-        bench.run(plugin(), platform=Platform())
+    async with harness() as lark:
+        await lark.deliver(*map(orjson.dumps, events[:5]))
+        await lark.restart()
+        await lark.deliver(*map(orjson.dumps, [*events[5:], recall("m1")]))
         seen = [*events, recall("m1")]
-        assert archived(rows(bench, ARCHIVE)) == archive(seen)
-        assert told(rows(bench, TOPICS), rows(bench, ARCHIVE)) == topics(seen, bench.now)
+        assert archived(rows(lark, ARCHIVE)) == archive(seen)
+        assert told(rows(lark, TOPICS), rows(lark, ARCHIVE)) == topics(seen, lark.now)
+        await lark.assert_repeatable()
 
 
-def test_a_platform_that_is_away_delays_no_message(tmp_path: Path) -> None:
-    platform = Platform()
-    platform.failure = Unreachable("no network")
+async def test_a_platform_that_is_away_delays_no_message() -> None:
+    away = True
+
+    def answer(call: Call) -> Any:
+        inside = [{"message_id": "om_f"}, {"message_id": "om_c", "body": {"content": "原话"}}]
+        return Unreachable("no network") if away else {"items": inside}
+
     forward = message("om_f", "a", kind="merge_forward", content={"content": "Merged and Forwarded Message"})
-    with Bench(tmp_path) as bench:
-        bench.arrive(orjson.dumps(forward), *map(orjson.dumps, talk(6)))
-        consumer = bench.run(plugin(), platform=platform)
-        assert rows(bench, ARCHIVE).keys() == {"om_f", *(f"m{number}" for number in range(6))}
-        assert bench.status(consumer).retrying == 0
-        platform.failure = None
-        platform.messages["om_f"] = [{"message_id": "om_f"}, {"message_id": "om_c", "body": {"content": "原话"}}]
-        bench.pass_time(lambda: not rows(bench, FETCHES), "the forward to be read")
-        assert "原话" in rows(bench, ARCHIVE)["om_f"]["content"]
+    async with harness(answer) as lark:
+        await lark.deliver(orjson.dumps(forward), *map(orjson.dumps, talk(6)))
+        assert rows(lark, ARCHIVE).keys() == {"om_f", *(f"m{number}" for number in range(6))}
+        assert lark.retrying == 0
+        assert rows(lark, FETCHES)
+        away = False
+        await lark.advance(hours=1)
+        assert not rows(lark, FETCHES)
+        assert "原话" in rows(lark, ARCHIVE)["om_f"]["content"]
 
 
-def test_summaries_and_statuses_come_by_themselves(tmp_path: Path) -> None:
-    with Bench(tmp_path) as bench:
-        bench.arrive(*map(orjson.dumps, talk(3)))
-        bench.run(plugin(), platform=Platform())
-        bench.advance(10 * MINUTE / 1000)
-        bench.pass_time(lambda: rows(bench, TOPICS)["m0"]["summary"], "the summary")
-        bench.advance_to(NOVEMBER + 8 * DAY)
-        bench.pass_time(lambda: rows(bench, TOPICS)["m0"]["status"] == "沉默", "the status")
+async def test_summaries_and_statuses_come_by_themselves() -> None:
+    async with harness() as lark:
+        await lark.deliver(*map(orjson.dumps, talk(3)))
+        await lark.advance(seconds=10 * MINUTE / 1000)
+        assert rows(lark, TOPICS)["m0"]["summary"]
+        await lark.until(NOVEMBER + 8 * DAY)
+        assert rows(lark, TOPICS)["m0"]["status"] == "沉默"
