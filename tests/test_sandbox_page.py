@@ -235,13 +235,13 @@ async def test_cards_are_pressed_filled_in_and_change_before_ones_eyes(browser: 
 async def test_tables_and_calls_are_seen_as_they_change(browser: Browser) -> None:
     async with visited(browser) as (client, _, page):
         tables = client.sandbox.tables
-        await page.locator("#table").select_option(tables.activity)
+        await expect(page.locator("#table")).to_have_value(tables.activity)
         await expect(page.locator("#rows")).to_contain_text("还没有记录")
         records = f"/bitable/v1/apps/{tables.app_token}/tables/{tables.activity}/records"
         rows = [{"fields": {"用户名称": f"第{number}人", "活跃度分数": number + 0.5}} for number in range(60)]
         made = await client.data("POST", f"{records}/batch_create", body={"records": rows})
         await expect(page.locator("#rows-where")).to_have_text("1–50 / 共 60 条")
-        await expect(page.locator("#rows td.changed").first).to_be_visible()
+        await expect(page.locator("#rows tr.changed").first).to_be_visible()
         await page.locator("#rows-latest").uncheck()
         await expect(page.locator("#rows tbody tr").first).to_contain_text("第0人")
         first = made["records"][0]["record_id"]

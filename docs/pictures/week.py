@@ -13,6 +13,7 @@ from pathlib import Path
 
 import orjson
 from browser import photograph
+from chat import photograph_chat
 from loguru import logger
 
 from core.app import Application
@@ -36,7 +37,7 @@ DIGEST = {"digest": "weekly", "topic_min_replies": 5}
 
 
 def photograph_week(work: Path) -> None:
-    """Play the week in ``work``, and take the pictures of the cards and of the exported page."""
+    """Play the week in ``work``, and take the pictures of the chat, the cards and the exported page."""
     logger.remove()
     logger.add(sys.stderr, level="ERROR")
     chat_id = asyncio.run(_play(work))
@@ -69,6 +70,8 @@ async def _play(work: Path) -> str:
         until = sandbox.clock() + LATER
         while sandbox.clock() < until or not application.idle:  # noqa: ASYNC110 — nothing tells when a clock is there
             await asyncio.sleep(0.01)
+        sandbox.clock.move(sandbox.clock(), speed=1)
+        await photograph_chat(sandbox.url)
         application.stop()
         print(await running)
         chat_id = sandbox.environment()["CHAT_ID"]

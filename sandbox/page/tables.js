@@ -135,14 +135,15 @@ export class Tables {
 
   // The row of a record; only the cells that are different are made again.
   line(id, cells, fields) {
-    const line = this.lines.get(id) ?? { node: el("tr"), shown: [] };
+    const known = this.lines.get(id);
+    const line = known ?? { node: el("tr", { class: this.turned ? null : "changed" }), shown: [] };
     line.node.dataset.id = id;
     fields.forEach((field, place) => {
       const shown = JSON.stringify(cells[field.name] ?? null);
       if (line.shown[place] === shown) return;
       line.shown[place] = shown;
       const made = el("td", { class: field.type === NUMBER ? "number" : null }, cell(cells[field.name], field));
-      if (!this.turned) made.classList.add("changed");
+      if (known) made.classList.add("changed");
       if (line.node.children[place]) line.node.children[place].replaceWith(made);
       else line.node.append(made);
     });
