@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from .context import Context
     from .errors import ApiError, ApiFailure, Malformed, NotReady, QuotaExhausted, Retry, Undeclared, Unreachable
-    from .events import Event, Mention, Message, Person, Reaction, Read, Recall
+    from .events import CardAction, Event, Mention, Message, Person, Reaction, Read, Recall
     from .hookspecs import hookimpl
     from .manifest import Config, Manifest, Schedule, env
     from .platform import Budget
     from .posts import Resource
+    from .reads import ReadOnly
     from .rendering import Rendered, as_received, render, render_forward
     from .table import (
         Attachments,
@@ -37,6 +38,7 @@ __all__ = [
     "ApiFailure",
     "Attachments",
     "Budget",
+    "CardAction",
     "Choice",
     "Column",
     "Config",
@@ -57,6 +59,7 @@ __all__ = [
     "QuotaExhausted",
     "Reaction",
     "Read",
+    "ReadOnly",
     "Recall",
     "Rendered",
     "Resource",
@@ -78,11 +81,12 @@ __all__ = [
 _HOMES: Final = {
     "context": "Context",
     "errors": "ApiError ApiFailure Malformed NotReady QuotaExhausted Retry Undeclared Unreachable",
-    "events": "Event Mention Message Person Reaction Read Recall",
+    "events": "CardAction Event Mention Message Person Reaction Read Recall",
     "hookspecs": "hookimpl",
     "manifest": "Config Manifest Schedule env",
     "platform": "Budget",
     "posts": "Resource",
+    "reads": "ReadOnly",
     "rendering": "Rendered as_received render render_forward",
     "table": "Attachments Choice Column Json Link Number PersonCell PersonName PersonNames Row Table Text Timestamp",
 }

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import gc
-import signal
 import time
 from collections.abc import Callable, Sequence
 from contextlib import closing
@@ -14,10 +12,13 @@ from typing import Final
 
 from loguru import logger
 
+from . import memory
 from .access import Access
+from .answers import Answers
 from .attachments import SHARE, Attachments
+from .attempts import backoff
 from .backfill import Backfill
-from .bus import PluginConsumer, backoff
+from .bus import PluginConsumer
 from .errors import ConfigurationError, Problem, StorageError, Unreachable
 from .events import envelope
 from .feishu.bitable import RemoteTable
@@ -31,7 +32,9 @@ from .mirrored import MirroredTable
 from .outbox import Outbox
 from .pace import Pace
 from .people import People
-from .plugins import Plugin
+from .plugins import Plugin, Unfit
+from .reload import Reload
+from .roster import Roster
 from .settings import Settings
 from .status import ApiStatus, AttachmentStatus, OutboxStatus, Status, TableStatus
 from .storage import open_engine
@@ -39,14 +42,18 @@ from .storage.protocol import Consumer, Engine, StoreHandle
 from .table import PersonName, Row, Table
 from .upkeep import Upkeep
 from .verdict import verdict
+from .watchdog import Watchdog
 
 CHECK_PATIENCE: Final = 3.0
 """Seconds the start waits for the check of the databases; a longer one goes on beside the work."""
 STOP_TIMEOUT: Final = 15.0
 """Seconds a plugin has to finish its batch when stopping."""
 NAMES_EVERY: Final = 10.0
-TICK: Final = 0.5
-"""Seconds between two looks of what looks by itself: at what is due to be written, fetched, sent or called."""
+TICK: Final = 1.0
+"""Seconds between two looks of what looks by itself: at what is due to be written, fetched, sent or called.
+
+All that arrives or is asked for in the program wakes who has to do it; an idle program spends its CPU on these looks.
+"""
 LAST_FLUSH_TIMEOUT: Final = 20.0
 RELAY_BATCH: Final = 200
 
@@ -81,18 +88,20 @@ class Application:
         settings: Settings,
         plugins: Sequence[Plugin],
         *,
+        unfit: Sequence[Unfit] = (),
+        reload: Reload | None = None,
         clock: Callable[[], int] = milliseconds,
         tick: float = TICK,
         since: int | None = None,
         engine: Engine | None = None,
     ) -> None:
-        """``since`` (ms UTC) has the history of the watched groups read from then on.
+        """``since`` (ms UTC) has the history of the watched groups read from then on. ``unfit`` are only shown.
 
-        ``engine`` is that of ``DATA_DIR`` unless another one is given.
+        ``reload`` brings changes of ``plugins.toml``; ``engine`` is that of ``DATA_DIR`` unless another one is given.
         """
         self._settings = settings
-        self._plugins = tuple(plugins)
         self._clock = clock
+        self._tick = tick
         self._stopping = asyncio.Event()
         self._gave_up = False
         self._publishing = asyncio.Event()
@@ -102,10 +111,20 @@ class Application:
         self._counts: StoreHandle = self._engine.store(durable=False)
         self._loop = asyncio.get_running_loop()
         self.ledger = Ledger(self._counts, settings.api_monthly_quota, settings.zone, clock)
-        self.journal = Journal(self._engine, clock=clock, on_fresh=self._wake_consumers)
-        readers = [plugin.name for plugin in self._plugins if plugin.types]
+        self.mirror = Mirror((), Pace(settings.api_monthly_quota), self.ledger, clock=clock, tick=tick)
+        self.roster = Roster(
+            self._engine,
+            self._store,
+            self.mirror,
+            consumer=self._consumer,
+            mirrored=self._mirrored if settings.bitable_app_token else None,
+            tick=tick,
+        )
+        self.journal = Journal(self._engine, clock=clock, on_fresh=self.roster.wake)
         keep_days = settings.journal_keep_days
-        self.upkeep = Upkeep(self._engine, settings.data_dir, readers, keep_days=keep_days, clock=clock)
+        self.upkeep = Upkeep(self._engine, settings.data_dir, self.roster.readers, keep_days=keep_days, clock=clock)
+        roster = self.roster
+        self._answers = Answers(lambda: [one.name for one in roster.plugins if "on_card" in one.hooks])
         self.connection = LongConnection(
             settings.feishu_base_url,
             settings.app_id,
@@ -113,12 +132,13 @@ class Application:
             self.journal.submit,
             clock=clock,
             on_given_up=self._soon(self._give_up),
+            expect=self._answers.expect,
             max_retries=settings.max_retries,
             retry_delay=settings.retry_delay,
         )
         secret = settings.app_secret.get_secret_value()
         self._api = Api(settings.feishu_base_url, settings.app_id, secret, self.ledger, now=lambda: clock() / 1000)
-        self._people = people = People(self._api, self._store, self._name_uses(), clock=clock)
+        self._people = people = People(self._api, self._store, self.roster.names_shown, clock=clock)
         self._outbox = Outbox(self._api, self._store, clock=clock, backoff=backoff, tick=tick)
         self.attachments = Attachments(
             self._api,
@@ -145,45 +165,32 @@ class Application:
             chats=settings.chat_id,
             tick=tick,
         )
-        access = Access(self._api, self.ledger, people, groups)
-        self.consumers = [
-            PluginConsumer(
-                plugin,
-                self._engine,
-                timezone=settings.zone,
-                chats=settings.chat_id,
-                clock=clock,
-                status=self.status,
-                on_published=self._soon(self._publishing.set),
-                on_outgoing=self._soon(self._outbox.wake),
-                on_attached=self._soon(self.attachments.wake),
-                platform=access,
-                tick=tick,
-                suspend_after=settings.suspend_after,
-            )
-            for plugin in self._plugins
-        ]
-        self.mirror = Mirror(
-            [self._mirrored(plugin, table, table_id, people) for plugin, table, table_id in self._remote_tables()],
-            Pace(settings.api_monthly_quota),
-            self.ledger,
-            clock=clock,
-            tick=tick,
-        )
+        self._access = Access(self._api, self.ledger, people, groups)
+        self._reload = reload
+        self.roster.begin(plugins, unfit)
+        self._watchdog = Watchdog(self._at_work)
 
     def stop(self) -> None:
         """Ask for a graceful end; from the event loop's thread."""
         self._stopping.set()
 
+    def read_plugins_file(self) -> None:
+        """Read ``plugins.toml`` again now; from the event loop's thread."""
+        if self._reload:
+            self._reload.ask()
+
     async def run(self) -> Left:
         """Run until ``stop``; what is left then is returned. Raises ``Unreachable`` when connecting was given up."""
+        memory.share()
         try:
             self.upkeep.start(self._store)
             self.upkeep.wait_checked(CHECK_PATIENCE)
-            self._prepare()
+            self._same_app()
+            self.roster.prepare()
             gc.freeze()  # What start-up made lives as long as the program: no need to walk it again and again.
             gc.set_threshold(50_000, 20, 100)
             self.journal.start()
+            self._watchdog.start()
             async with self._api:
                 self.connection.start()
                 tasks = [
@@ -193,7 +200,8 @@ class Application:
                     asyncio.create_task(self._outbox.run()),
                     asyncio.create_task(self.backfill.run()),
                     asyncio.create_task(self._name_strangers()),
-                    *(asyncio.create_task(self._launch(consumer)) for consumer in self.consumers),
+                    asyncio.create_task(self.roster.run()),
+                    *([asyncio.create_task(self._reload.run(self.roster))] if self._reload else []),
                 ]
                 try:
                     await self._watch(tasks)
@@ -205,6 +213,7 @@ class Application:
                 raise Unreachable(f"{self.connection.status().problem}. {left}")
             return left
         finally:
+            self._watchdog.stop()
             self.connection.stop()
             for consumer in self.consumers:
                 consumer.stop(0)
@@ -230,14 +239,20 @@ class Application:
             unread = str(error)
         log = self.journal.status(rejected)
         connection = self.connection.status()
-        plugins = [consumer.status(stored.get(consumer.plugin.name), log.head) for consumer in self.consumers]
+        plugins = self.roster.status(stored, log.head)
         ledger = self.ledger
         api = ApiStatus(ledger.month, ledger.quota, ledger.used, ledger.forecast(), ledger.by_name)
         history, disk = self.backfill.status(), self.upkeep.status(unread)
-        state, reasons = verdict(connection, log, plugins, tables, api, outbox, attachments, history, disk)
+        not_in_force = self._reload.problem if self._reload else ""
+        parts = (connection, log, tuple(plugins), tuple(tables), api, outbox, attachments, history, disk, not_in_force)
+        state, reasons = verdict(*parts)
         now = self._clock()
-        parts = (connection, log, tuple(plugins), tuple(tables), api, outbox, attachments, history, disk)
         return Status(state, reasons, self._started, now, *parts)
+
+    @property
+    def consumers(self) -> tuple[PluginConsumer, ...]:
+        """Those that are at work, one a plugin."""
+        return self.roster.consumers
 
     @property
     def stopping(self) -> bool:
@@ -256,7 +271,7 @@ class Application:
 
     def leaders(self, count: int) -> tuple[Plugin, Table, list[Row], dict[str, str]] | None:
         """The first rows of the first table that says how it is ranked, and the names of its people."""
-        for plugin in self._plugins:
+        for plugin in self.roster.running:
             for table in plugin.table_ids:
                 if table.ranked_by:
                     rows = self._store.top(plugin.name, table, count)
@@ -273,7 +288,8 @@ class Application:
         """
         head = self.journal.head
         return (
-            all(consumer.idle_at >= head for consumer in self.consumers)
+            self.roster.settled
+            and all(consumer.idle_at >= head for consumer in self.consumers)
             and not self._store.publications(1)
             and not self._store.unsent(self._clock(), 1)
             and not self.attachments.busy
@@ -293,21 +309,29 @@ class Application:
 
         return call
 
-    def _prepare(self) -> None:
-        self._same_app()
-        journal = self._engine.journal()
-        try:
-            head = journal.head()
-        finally:
-            journal.close()
-        for plugin in self._plugins:
-            self._store.prepare(plugin.name, plugin.tables)
-            cursor = self._store.cursor(plugin.name, head)
-            if cursor > head:  # New events would get positions that are already behind the cursor, and be passed over.
-                raise StorageError(
-                    f"{plugin.name} has handled event {cursor} but the journal ends at {head}: journal.db was lost or "
-                    "replaced; put it back, or begin with another DATA_DIR"
-                )
+    def _at_work(self, start: float, end: float) -> list[str]:
+        """The plugins that were being called all that time (monotonic s), each with its hook."""
+        hooks = {consumer.plugin.name: consumer.at_work(start, end) for consumer in self.consumers}
+        return [f"{name} ({hook})" for name, hook in hooks.items() if hook]
+
+    def _consumer(self, plugin: Plugin) -> PluginConsumer:
+        settings = self._settings
+        return PluginConsumer(
+            plugin,
+            self._engine,
+            timezone=settings.zone,
+            chats=settings.chat_id,
+            clock=self._clock,
+            status=self.status,
+            on_published=self._soon(self._publishing.set),
+            on_outgoing=self._soon(self._outbox.wake),
+            on_attached=self._soon(self.attachments.wake),
+            on_answered=self._answers.bring,
+            tables=self.roster.table,
+            platform=self._access,
+            tick=self._tick,
+            suspend_after=settings.suspend_after,
+        )
 
     def _same_app(self) -> None:
         """A data directory belongs to one app: another app's people and counts must not end up in this one's tables."""
@@ -318,53 +342,25 @@ class Application:
             raise ConfigurationError([Problem("setting DATA_DIR", what, fix)])
         self._store.set_note("app", now)
 
-    def _remote_tables(self) -> list[tuple[Plugin, Table, str]]:
-        if not self._settings.bitable_app_token:
-            return []
-        return [
-            (plugin, table, table_id)
-            for plugin in self._plugins
-            for table, table_id in plugin.table_ids.items()
-            if table_id
-        ]
-
-    def _mirrored(self, plugin: Plugin, table: Table, table_id: str, people: People) -> MirroredTable:
+    def _mirrored(self, plugin: Plugin, table: Table, table_id: str) -> MirroredTable:
         remote = RemoteTable(self._api, self._settings.bitable_app_token, table_id)
-        return MirroredTable(plugin.name, table, table_id, remote, self._store, people)
+        return MirroredTable(plugin.name, table, table_id, remote, self._store, self._people)
 
     def _local_tables(self, store: StoreHandle) -> list[TableStatus]:
         remote = {(entry.plugin, entry.table) for entry in self.mirror.tables}
         return [
             TableStatus(plugin.name, table.name, "", store.count_pending(plugin.name, table)[1], 0)
-            for plugin in self._plugins
+            for plugin in self.roster.running
             for table in plugin.table_ids
             if (plugin.name, table) not in remote
         ]
 
-    def _name_uses(self) -> list[tuple[str, Table, str]]:
-        return [
-            (plugin.name, table, column)
-            for plugin in self._plugins
-            for table in plugin.table_ids
-            for column in table.people
-        ]
-
-    def _wake_consumers(self) -> None:
-        for consumer in self.consumers:
-            consumer.wake()
-
-    async def _launch(self, consumer: PluginConsumer) -> None:
-        """Start a consumer once its Bitable tables are taken over; events wait in the journal until then."""
-        for entry in self.mirror.tables:
-            if entry.plugin == consumer.plugin.name:
-                await self.mirror.take_over(entry, consumer.hold)
-        consumer.start()
-
     async def _name_strangers(self) -> None:
         """Without a base nothing is mirrored, and nobody else asks for names."""
-        while not self.mirror.tables:
+        while True:
             try:
-                await self._people.learn_strangers()
+                if not self.mirror.tables:
+                    await self._people.learn_strangers()
             except StorageError as error:
                 logger.error("Names cannot be kept: {}", error)
             await asyncio.sleep(NAMES_EVERY)
@@ -428,7 +424,7 @@ class Application:
             attachments = store.attachment_count().waiting
         finally:
             store.close()
-        events = {p.name: max(0, head - stored.get(p.name, 0)) if p.types else 0 for p in self._plugins}
+        events = {p.name: max(0, head - stored.get(p.name, 0)) if p.types else 0 for p in self.roster.plugins}
         return Left(events, rows, messages, attachments)
 
 
@@ -436,21 +432,3 @@ def _outbox(store: StoreHandle) -> OutboxStatus:
     counts = store.outbox()
     problem = next((f"{one.plugin}: {one.problem}" for one in counts if one.problem), "")
     return OutboxStatus(sum(one.waiting for one in counts), sum(one.failed for one in counts), problem)
-
-
-def stop_on_signals(application: Application) -> None:
-    """SIGINT and SIGTERM end the program gracefully; a second one at once."""
-    loop = asyncio.get_running_loop()
-
-    def second() -> None:
-        raise KeyboardInterrupt
-
-    def first() -> None:
-        application.stop()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            with contextlib.suppress(NotImplementedError):  # As below.
-                loop.add_signal_handler(number, second)
-
-    for number in (signal.SIGINT, signal.SIGTERM):
-        with contextlib.suppress(NotImplementedError):  # Event loops on Windows have no signal handlers.
-            loop.add_signal_handler(number, first)

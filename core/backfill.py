@@ -17,7 +17,7 @@ import orjson
 from loguru import logger
 
 from .errors import ApiError, ApiFailure, LarkflockError, StorageError
-from .feishu import history
+from .feishu import history, scopes
 from .feishu.ledger import Ledger
 from .feishu.transport import Api
 from .gaps import HOUR, MINUTE, SECOND, SHORTEST_LOOK_BACK, Gap, Window, deepened, merged, window
@@ -307,7 +307,7 @@ class Backfill:
             account.window, account.begun = None, False
             return
         account.failures += 1
-        delay = LONGEST_RETRY if code in history.SCOPE_MISSING else FIRST_RETRY * 2 ** min(account.failures - 1, 7)
+        delay = LONGEST_RETRY if code in scopes.NOT_GRANTED else FIRST_RETRY * 2 ** min(account.failures - 1, 7)
         account.not_before = now + min(LONGEST_RETRY, delay)
 
     def _remember(self, now: int, *, at_once: bool = False) -> None:

@@ -8,45 +8,37 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import random
 import sys
-import threading
 import time
-import traceback
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from loguru import logger
 
+from .attempts import MOST_ATTEMPTS, backoff, pause
 from .calling import HookCalls
 from .context import Context
-from .delivery import Delivery, read_event, told
-from .errors import ApiFailure, Malformed, NotReady, Replaced, Retry, StorageError
+from .delivery import Delivery, read_event, told, told_whole
+from .errors import ApiFailure, Malformed, NotReady, Replaced, StorageError
 from .events import Event
 from .platform import Platform
+from .plugin_thread import PluginThread
 from .plugins import Plugin
+from .reads import Tables
 from .status import PluginPhase, PluginStatus, Status
 from .storage.protocol import Commit, Consumer, Engine, Failure, JournalHandle, Stored, StoreHandle, Timer
-from .suspension import MOST_IN_A_ROW, Streak
-from .unit import Unit
+from .suspension import LOOK_AGAIN, MOST_IN_A_ROW, Streak, is_suspended, resume
+from .unit import Answer, Unit
 
 BATCH: Final = 1000
 """Events that are committed together at the most."""
 BATCH_SECONDS: Final = 1.0
 """After this time a batch is committed as far as it is, so that a slow plugin's work is not all done again."""
-MOST_ATTEMPTS: Final = 8
 HOOK_TIMEOUT: Final = 30.0
 SHUTDOWN_TIMEOUT: Final = 10.0
-LEFT_TIMEOUT: Final = 1.0
-"""Seconds that the tasks a plugin left running have to end when they are cancelled."""
 TICK: Final = 0.5
 """Seconds after which a consumer looks by itself: at its timers, and should a wake-up ever be lost."""
-
-
-def backoff(attempts: int) -> float:
-    """Seconds before attempt ``attempts`` + 1: doubling from 2 s to at most 10 min, with jitter."""
-    return float(min(600.0, 2.0 ** min(attempts, 20)) * random.uniform(0.75, 1.25))  # noqa: S311
 
 
 class PluginConsumer:
@@ -64,7 +56,9 @@ class PluginConsumer:
         on_published: Callable[[], None],
         on_outgoing: Callable[[], None] = lambda: None,
         on_attached: Callable[[], None] = lambda: None,
+        on_answered: Callable[[str, Sequence[Answer]], None] = lambda plugin, answers: None,
         platform: Platform | None = None,
+        tables: Tables = lambda name: None,
         hook_timeout: float = HOOK_TIMEOUT,
         batch_seconds: float = BATCH_SECONDS,
         tick: float = TICK,
@@ -78,29 +72,31 @@ class PluginConsumer:
         self._on_published = on_published
         self._on_outgoing = on_outgoing
         self._on_attached = on_attached
+        self._on_answered = on_answered
         self._platform = platform
+        self._tables = tables
         self._hook_timeout = hook_timeout
         self._batch_seconds = batch_seconds
         self._tick = tick
         self._log = logger.bind(plugin=plugin.name)
-        self._thread = threading.Thread(target=self._run, name=f"plugin:{plugin.name}", daemon=True)
-        self._loop = asyncio.new_event_loop()
-        self._wake = asyncio.Event()
-        self._stopping = False
         self._phase: PluginPhase = "starting"
         self._problem = ""
         self._cursor = 0
         self._attempts = 0
         self._failing: dict[str, str] = {}
         self._hooks = HookCalls(plugin.hooks)
+        self._thread = PluginThread(plugin.name, self._hooks, self._consume, self._ended, clock=clock, tick=tick)
+        self.at_work = self._hooks.at_work
+        self.overdue = self._hooks.overdue
         self._delivery = Delivery(plugin, self._hooks, chats, hook_timeout)
         self._streak = Streak(suspend_after)
         self._idle_at = -1
         self._next_unit: Unit | None = None
+        self._reported = ""
 
     def start(self) -> None:
         """Begin to consume, unless it was stopped before; returns at once."""
-        if not self._stopping:
+        if not self._thread.stopping:
             self._phase, self._problem = "starting", ""
             self._thread.start()
 
@@ -110,25 +106,18 @@ class PluginConsumer:
 
     def wake(self) -> None:
         """There may be new events; callable from any thread, also before the start and after the end."""
-        if self._thread.ident is None:
-            return
-        with contextlib.suppress(RuntimeError):
-            self._loop.call_soon_threadsafe(self._wake.set)
+        self._thread.wake()
 
     def stop(self, timeout: float) -> bool:
         """Finish the batch, call ``shutdown``, end; False when the plugin did not come back within ``timeout`` s."""
-        self._stopping = True
-        self.wake()
-        if self._thread.ident is None:
-            self._loop.close()
-        else:
-            self._thread.join(timeout)
-        return not self._thread.is_alive()
+        return self._thread.stop(timeout)
 
     @property
     def idle_at(self) -> int:
         """The journal position up to which all is done that will be, nothing to be retried now; -1 while busy."""
-        if self._phase in ("failed", "suspended") or (self._phase == "waiting" and not self.plugin.types):
+        if self.overdue() or self._phase in ("failed", "suspended"):
+            return sys.maxsize
+        if self._phase == "waiting" and not self.plugin.types:
             return sys.maxsize
         return self._idle_at if self._phase == "running" else -1
 
@@ -150,35 +139,18 @@ class PluginConsumer:
             busy_for=self._hooks.busy_for,
         )
 
-    def _run(self) -> None:
-        asyncio.set_event_loop(self._loop)
-        main = self._loop.create_task(self._watched())
-        try:
-            while not main.done():
-                with contextlib.suppress(SystemExit, KeyboardInterrupt):  # It interrupts the loop whichever task exits.
-                    self._loop.run_until_complete(main)
-            main.result()
+    def _ended(self, error: BaseException | None) -> None:
+        if error is None:
             self._phase = "stopped"
-        except BaseException as error:  # Whatever a plugin's tasks raise ends this consumer and nothing else.
-            self._fail(error)
-        finally:
-            self._loop.close()
-
-    def _fail(self, error: BaseException) -> None:
+            return
         self._phase = "failed"
         self._problem = f"{type(error).__name__}: {error}"
-        self._log.opt(exception=error).error("Plugin {} ended: {}", self.plugin.name, self._problem)
-
-    async def _watched(self) -> None:
-        consuming = asyncio.create_task(self._consume())
-        watching = asyncio.create_task(self._hooks.watch(consuming))
-        try:
-            await consuming
-        finally:
-            left = {watching, *asyncio.all_tasks()} - {asyncio.current_task()}  # A plugin may have left some.
-            for task in left:
-                task.cancel()
-            await asyncio.wait(left, timeout=LEFT_TIMEOUT)
+        self._log.opt(exception=error).error(
+            "Plugin {} ({}) ended: {}. The others run, its events wait: mend it, then restart",
+            self.plugin.name,
+            self.plugin.source,
+            self._problem,
+        )
 
     async def _consume(self) -> None:
         store, journal = self._engine.store(), self._engine.journal()
@@ -192,6 +164,7 @@ class PluginConsumer:
             log=self._log,
             chats=self._delivery.chats,
             platform=self._platform,
+            tables=self._tables,
         )
         try:
             if await self._start_up(context, store, journal.head()):
@@ -205,7 +178,7 @@ class PluginConsumer:
     async def _start_up(self, context: Context[Any], store: StoreHandle, head: int) -> bool:
         """Call ``startup`` until it succeeds; a new plugin begins at ``head``. False when the program stops first."""
         tries = 0
-        while not self._stopping:
+        while not self._thread.stopping:
             context.begin()
             try:
                 self._cursor = store.cursor(self.plugin.name, head)
@@ -214,13 +187,24 @@ class PluginConsumer:
                 await self._hooks.call("startup", self._hook_timeout, ctx=context)
                 self._commit(context, store, self._cursor)
             except (NotReady, StorageError, ApiFailure, TimeoutError) as error:
+                if self._streak.met(error) and self._suspend(context, store):
+                    await self._suspended(store)
+                    continue
+                if self._thread.stopping:
+                    break
                 tries += 1
                 delay = backoff(min(tries, 5))
-                self._phase, self._problem = "waiting", str(error) or type(error).__name__
-                self._log.warning(
-                    "Plugin {} is not ready: {}; next try in {:.0f} s", self.plugin.name, self._problem, delay
+                before, self._problem = self._problem, str(error) or type(error).__name__
+                self._phase = "waiting"
+                self._log.log(
+                    "WARNING" if self._problem != before else "DEBUG",  # Once is enough; /status shows it all along.
+                    "Plugin {} ({}) is not ready, and is tried until it is: {}; next try in {:.0f} s",
+                    self.plugin.name,
+                    self.plugin.source,
+                    self._problem,
+                    delay,
                 )
-                await self._rest(delay)
+                await self._thread.rest(delay)
                 continue
             self._problem = ""
             return True
@@ -229,8 +213,8 @@ class PluginConsumer:
 
     async def _work(self, context: Context[Any], store: StoreHandle, journal: JournalHandle) -> None:
         failures = 0
-        while not self._stopping:
-            self._wake.clear()
+        while not self._thread.stopping:
+            self._thread.look()
             try:
                 busy = await self._batch(context, store, journal)
                 if self._streak.over:
@@ -246,31 +230,37 @@ class PluginConsumer:
                 self._problem = str(error)
                 self._log.error("Plugin {} could not store its batch, it is done again: {}", self.plugin.name, error)
                 self._cursor = self._reread(store)
-                await self._rest(min(5.0, backoff(failures)))
+                await self._thread.rest(min(5.0, backoff(failures)))
                 continue
             failures, self._problem = 0, ""
             if not busy:
                 wait = self._tick if due is None else min(self._tick, max(0.0, (due - self._clock()) / 1000))
-                await self._pause(wait)
+                await self._thread.pause(wait)
 
     async def _suspended(self, store: StoreHandle) -> None:
-        """Wait until somebody lets the plugin go on."""
+        """Wait until somebody lets the plugin go on, or for a scope until it is time to look again."""
+        before, since = self._phase, self._clock()
         self._phase, self._problem = "suspended", self._streak.reason(self.plugin.name)
-        self._log.error("Plugin {} is suspended: {}", self.plugin.name, self._problem)
-        while not self._stopping and self._still_suspended(store):
-            self._wake.clear()
-            await self._pause(self._tick)
+        if self._problem != self._reported:  # A scope may not be granted for many hours.
+            self._log.error("Plugin {} ({}) is suspended: {}", self.plugin.name, self.plugin.source, self._problem)
+            self._reported = self._problem if self._streak.lacking else ""
+        while not self._thread.stopping and is_suspended(store, self.plugin.name):
+            if self._streak.lacking and not since <= self._clock() < since + LOOK_AGAIN:
+                resume(store, self.plugin.name)
+            self._thread.look()
+            await self._thread.pause(self._tick)
         self._streak.forget()
-        self._phase, self._problem = "running", ""
-        if not self._stopping:
+        self._phase, self._problem = before, ""
+        if not self._thread.stopping:
             self._log.info("Plugin {} goes on.", self.plugin.name)
 
-    def _still_suspended(self, store: StoreHandle) -> bool:
-        try:
-            standing = store.standing(self.plugin.name)
-        except StorageError:
+    def _suspend(self, context: Context[Any], store: StoreHandle) -> bool:
+        """Store that the plugin is suspended, and nothing else; whether that was possible."""
+        context.begin()
+        with contextlib.suppress(StorageError):
+            self._commit(context, store, self._cursor)
             return True
-        return standing is not None and standing.suspended is not None
+        return False
 
     def _reread(self, store: StoreHandle) -> int:
         """Where to go on; rows that were read before may be others now."""
@@ -283,6 +273,8 @@ class PluginConsumer:
     async def _batch(self, context: Context[Any], store: StoreHandle, journal: JournalHandle) -> bool:
         """Handle what is due and what is new; whether there was anything."""
         rang = await self._ring(context, store)
+        if self._streak.over:
+            return rang
         if not self.plugin.types:
             self._idle_at = -1 if rang else journal.head()
             return rang
@@ -312,8 +304,8 @@ class PluginConsumer:
         self._delivery.prefetch(context, read)
         done = self._cursor
         for stored, event in zip(new, read, strict=True):
-            # One at least: retries must not starve what is new.
-            if self._streak.over or (done != self._cursor and self._enough(until)):
+            # One at least: retries must not starve what is new. Who used a card is waiting for the commit.
+            if self._streak.over or (done != self._cursor and (context.unit.answers or self._enough(until))):
                 reached = done
                 break
             done = stored.seq
@@ -349,11 +341,13 @@ class PluginConsumer:
             context.unit.back_to(mark)
             self._attempts += 1
             attempts = timer.attempts + 1
-            delay = error.after if isinstance(error, Retry) and error.after is not None else backoff(attempts)
-            self._failing[timer.name] = f"schedule {timer.name}: {told(error)}"
-            self._log.warning(
-                "Schedule {} failed (attempt {}), again in {:.0f} s: {}", timer.name, attempts, delay, told(error)
-            )
+            told_otherwise = self._streak.met(error)  # As the reason for which the plugin is suspended.
+            delay, text = 0.0 if told_otherwise else pause(error, attempts), told(error)
+            self._failing[timer.name] = f"schedule {timer.name}: {text}"
+            if not told_otherwise:
+                self._log.warning(
+                    "Schedule {} failed (attempt {}), again in {:.0f} s: {}", timer.name, attempts, delay, text
+                )
             context.unit.timers.append(Timer(timer.name, now + int(delay * 1000), attempts))
         else:
             self._failing.pop(timer.name, None)
@@ -364,7 +358,7 @@ class PluginConsumer:
         return True
 
     def _enough(self, until: float) -> bool:
-        return self._stopping or time.monotonic() >= until
+        return self._thread.stopping or time.monotonic() >= until
 
     async def _handle(
         self, stored: Stored, event: Event | Malformed, context: Context[Any], attempts: int
@@ -380,13 +374,13 @@ class PluginConsumer:
         text = told(error)
         if not isinstance(error, Malformed):  # That says nothing about the plugin.
             self._streak.failed(seq, text)
+            if self._streak.met(error):  # As above.
+                return Failure(seq, attempts, text, self._clock())
         final = isinstance(error, Malformed) or attempts >= MOST_ATTEMPTS
         if final:
             self._log.opt(exception=error).error("Event {} is parked as a dead letter: {}", seq, text)
-            frames = traceback.format_exception(error)
-            whole = f"{text}\n{''.join(frames)}"[:8000].encode(errors="backslashreplace").decode()
-            return Failure(seq, attempts, whole, None)
-        delay = error.after if isinstance(error, Retry) and error.after is not None else backoff(attempts)
+            return Failure(seq, attempts, told_whole(error), None)
+        delay = pause(error, attempts)
         self._log.warning("Event {} failed (attempt {}), again in {:.0f} s: {}", seq, attempts, delay, text)
         return Failure(seq, attempts, text, self._clock() + int(delay * 1000))
 
@@ -425,6 +419,8 @@ class PluginConsumer:
             self._on_outgoing()
         if unit.attachments:
             self._on_attached()
+        if unit.answers:
+            self._on_answered(self.plugin.name, unit.answers)
 
     async def _shut_down(self, context: Context[Any], store: StoreHandle) -> None:
         self._cursor = self._reread(store)
@@ -434,14 +430,3 @@ class PluginConsumer:
             self._commit(context, store, self._cursor)
         except (Exception, asyncio.CancelledError) as error:
             self._log.opt(exception=error).warning("shutdown of plugin {} failed: {}", self.plugin.name, error)
-
-    async def _rest(self, seconds: float) -> None:
-        """Wait, whatever arrives meanwhile; only the end of the program cuts it short."""
-        until = self._clock() + int(seconds * 1000)
-        while not self._stopping and 0 < (left := until - self._clock()) <= seconds * 1000:
-            self._wake.clear()
-            await self._pause(min(self._tick, left / 1000))
-
-    async def _pause(self, seconds: float) -> None:
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._wake.wait(), seconds)

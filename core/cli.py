@@ -45,6 +45,7 @@ COMMANDS: Final = {
     "replay": "replay:replay",
     "record": "record:record",
     "load": "record:load_recording",
+    "new": "new:new",
 }
 """The core's own, ``module:attribute`` below ``commands``: each is imported when it is asked for."""
 

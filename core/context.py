@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from copy import deepcopy
-from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Literal, NoReturn, TypeVar, get_args
 from zoneinfo import ZoneInfo
 
 import orjson
@@ -12,10 +12,12 @@ import orjson
 from .errors import Undeclared
 from .events import ATTACHMENT_DONE
 from .manifest import Config, Manifest
+from .permissions import Permissions
 from .platform import Budget, Platform, Unconnected
+from .reads import ReadOnly, Tables
 from .storage.protocol import AttachmentRequest, Outgoing, Publication, StoreHandle, Timer
 from .table import Column, Json, Row, Table, Text
-from .unit import Unit
+from .unit import NOTHING, Answer, Unit
 
 if TYPE_CHECKING:
     from loguru import Logger
@@ -23,6 +25,9 @@ if TYPE_CHECKING:
     from .status import Status
 
 C = TypeVar("C", bound=Config)
+
+Tone = Literal["info", "success", "warning", "error"]
+"""How a toast looks (FEISHU.md §2.10)."""
 
 STATE = Table("state", (Text("name"), Json("value")), key=("name",))
 """Every plugin has one: small facts by name, see ``Context.state``."""
@@ -147,6 +152,7 @@ class Context(Generic[C]):
         log: Logger,
         chats: Sequence[str] = (),
         platform: Platform | None = None,
+        tables: Tables = lambda name: None,
     ) -> None:
         self.plugin = manifest.name
         self.config = config
@@ -157,10 +163,14 @@ class Context(Generic[C]):
         self.chats = tuple(chats)
         """The groups in ``CHAT_ID``; empty = every group the bot is in."""
         self._manifest = manifest
+        self._permissions = Permissions(manifest)
         self._store = store
         self._clock = clock
         self._status = status
         self._platform = platform or Unconnected()
+        self._tables = tables
+        self.answering = ""
+        """The use of a card that ``on_card`` is called for, by its event_id; the bus sets it."""
         self.unit = Unit(self.plugin, store)
         self._views = {STATE: TableView(self.plugin, STATE, self.unit, store)}
         self.state = State(self._views[STATE])
@@ -184,6 +194,16 @@ class Context(Generic[C]):
             view = self._views[table] = TableView(self.plugin, table, self.unit, self._store)
         return view
 
+    def read(self, name: str) -> ReadOnly | None:
+        """A table of another plugin, ``<plugin>.<table>`` of the manifest's ``reads``; None while that is not enabled.
+
+        Its rows are as that plugin's last commit left them.
+        """
+        if name not in self._manifest.reads:
+            raise Undeclared(f"{self.plugin}: reading {name!r} is not in the manifest; add it to reads=(…)")
+        table = self._tables(name)
+        return None if table is None else ReadOnly(name.partition(".")[0], table, self._store)
+
     def publish(self, event_type: str, event_id: str, event: Mapping[str, Any]) -> None:
         """Make an event that every plugin asking for its type gets exactly once; ``event_id`` makes it single.
 
@@ -198,9 +218,11 @@ class Context(Generic[C]):
     async def call(self, request: Any) -> dict[str, Any]:
         """Call the platform with a request object of the official SDK (``lark_oapi.api.…``); the answer's ``data``.
 
-        The call is pooled, paced, retried and counted against the month's quota. Raises ``ApiError`` when the platform
-        refuses, ``Unreachable``, ``QuotaExhausted``.
+        The call is pooled, paced, retried and counted against the month's quota. Raises ``Undeclared`` when neither a
+        scope that opens the API is declared nor the API itself, ``ApiError`` when the platform refuses,
+        ``Unreachable``, ``QuotaExhausted``.
         """
+        self._permissions.require_api(request)
         return await self._platform.call(request)
 
     async def groups(self) -> tuple[str, ...]:
@@ -208,10 +230,12 @@ class Context(Generic[C]):
 
         Raises ``ApiFailure`` when the platform does not say.
         """
+        self._permissions.require("ctx.groups")
         return await self._platform.groups()
 
     async def names(self, open_ids: Sequence[str]) -> dict[str, str]:
         """The names that can be known, by open_id; kept for 24 h, looked up 50 a call."""
+        self._permissions.require("ctx.names")
         return await self._platform.names(open_ids)
 
     def budget(self) -> Budget:
@@ -224,15 +248,37 @@ class Context(Generic[C]):
         With ``reply_to`` it answers that message. It is tried again until the platform takes or refuses it. Raises
         ``TypeError`` for what JSON cannot hold.
         """
+        self._permissions.require("ctx.send")
         if not key or not chat_id:
             raise ValueError(f"{self.plugin}: a message needs a key and a chat_id")
         self.unit.outgoing.append(Outgoing(key, chat_id, reply_to, msg_type, orjson.dumps(content)))
+
+    def answer(self, toast: str = "", *, kind: Tone = "info", card: Mapping[str, Any] | None = None) -> None:
+        """In ``on_card``, once: what the person who used the card is shown, a toast, a new card, or both.
+
+        It is shown once what the hook wrote is stored, if that is within 2.5 s; otherwise nothing is. Of several
+        plugins the first that answers is heard. Raises ``TypeError`` for a card that JSON cannot hold, ``RuntimeError``
+        outside of ``on_card`` and for a second answer.
+        """
+        if not self.answering:
+            raise RuntimeError(f"{self.plugin}: ctx.answer is for on_card, while it runs; use ctx.send elsewhere")
+        if any(one.event_id == self.answering for one in self.unit.answers):
+            raise RuntimeError(f"{self.plugin}: this use of a card is answered already; answer once, with all there is")
+        if kind not in get_args(Tone):
+            raise ValueError(f"{self.plugin}: the kind of a toast is {', '.join(get_args(Tone))}, not {kind!r}")
+        if not isinstance(toast, str) or not isinstance(card, Mapping | None):
+            raise TypeError(f"{self.plugin}: an answer is a text for the toast, and an object for the card")
+        shown: dict[str, Any] = {"toast": {"type": kind, "content": toast}} if toast else {}
+        if card is not None:
+            shown["card"] = card if card.get("type") == "template" else {"type": "raw", "data": card}
+        self.unit.answers.append(Answer(self.answering, orjson.dumps(shown) if shown else NOTHING))
 
     def attach(self, message_id: str, file_key: str, kind: str, name: str = "") -> None:
         """Have a resource of a message fetched once what the hook wrote is stored; ``kind`` ``image`` or ``file``.
 
         The outcome is the event ``attachment.done``, for this plugin only. Each ``file_key`` is fetched once for all.
         """
+        self._permissions.require("ctx.attach")
         if ATTACHMENT_DONE not in self._manifest.events:
             raise Undeclared(f"{self.plugin}: attach needs events=({ATTACHMENT_DONE!r},) in the manifest, and on_event")
         asked = AttachmentRequest(message_id, file_key, kind, name)

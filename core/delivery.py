@@ -6,15 +6,29 @@ It never decides when an event is tried again, and never stores.
 from __future__ import annotations
 
 import asyncio
+import traceback
 from collections.abc import Sequence
 from typing import Any, Final
 
 from .calling import HookCalls
 from .context import Context
 from .errors import Malformed
-from .events import ATTACHMENT_DONE, MESSAGE, REACTION_ADDED, REACTION_REMOVED, READ, RECALL, Event, Message, decode
+from .events import (
+    ATTACHMENT_DONE,
+    CARD_ACTION,
+    MESSAGE,
+    REACTION_ADDED,
+    REACTION_REMOVED,
+    READ,
+    RECALL,
+    CardAction,
+    Event,
+    Message,
+    decode,
+)
 from .plugins import Plugin
 from .storage.protocol import Stored
+from .unit import Answer
 
 _HOOK_OF: Final = {
     MESSAGE: ("on_message", "message"),
@@ -22,6 +36,7 @@ _HOOK_OF: Final = {
     READ: ("on_read", "read"),
     REACTION_ADDED: ("on_reaction", "reaction"),
     REACTION_REMOVED: ("on_reaction", "reaction"),
+    CARD_ACTION: ("on_card", "action"),
 }
 _ON_EVENT: Final = ("on_event", "event")
 
@@ -43,8 +58,8 @@ class Delivery:
             return bool(event.event.get("plugin") != self._plugin.name)
         if not self.chats or not event.chat_id or event.chat_id in self.chats:
             return False
-        if isinstance(event, Message) and not event.in_group:
-            return False
+        if isinstance(event, CardAction) or (isinstance(event, Message) and not event.in_group):
+            return False  # A card is where the bot sent it, which may be a private chat.
         self.skipped["group not in CHAT_ID"] = self.skipped.get("group not in CHAT_ID", 0) + 1
         return True
 
@@ -67,10 +82,15 @@ class Delivery:
             hook, argument = _HOOK_OF.get(stored.type, _ON_EVENT)
             if hook not in self._plugin.hooks:  # Its manifest lists the type for on_event.
                 hook, argument = _ON_EVENT
+            context.answering = event.event_id if hook == "on_card" else ""
             await self._hooks.call(hook, self._timeout, **{argument: event}, ctx=context)
         except (Exception, asyncio.CancelledError) as error:
             context.unit.back_to(mark)
             return error
+        finally:
+            if context.answering:
+                context.unit.answers.append(Answer(context.answering, b""))
+                context.answering = ""
         return None
 
 
@@ -90,3 +110,9 @@ def told(error: BaseException) -> str:
     """An error in one line."""
     text = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
     return text.encode(errors="backslashreplace").decode()  # File names, for one, may be no UTF-8.
+
+
+def told_whole(error: BaseException) -> str:
+    """An error with its traceback, at most 8000 characters."""
+    frames = "".join(traceback.format_exception(error))
+    return f"{told(error)}\n{frames}"[:8000].encode(errors="backslashreplace").decode()

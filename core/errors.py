@@ -1,7 +1,7 @@
 """Everything that can go wrong, as one tree; it never decides what is done about it.
 
 LarkflockError
-├── ConfigurationError     settings, plugins.toml or a plugin are wrong: nothing starts, all are listed (exit 2)
+├── ConfigurationError     settings are wrong, or no plugin is fit: nothing starts, all is listed (exit 2)
 ├── InstanceLocked         another process owns the data directory (exit 3)
 ├── Malformed              bytes from the network that are no event we can read: journaled and parked
 ├── Undeclared             a plugin used what its manifest does not name
@@ -9,6 +9,7 @@ LarkflockError
 │   ├── NotReady           cannot start yet (a port in use, a server away): tried again
 │   └── Retry              this event cannot be handled yet: tried again after a while
 ├── StorageError           the disk or the database refused
+│   ├── TableChanged       a plugin's new version declares a table that the stored one cannot become
 │   ├── Damaged            a database file is hurt: only a backup helps (`core restore`)
 │   └── Fenced             a consumer's cursor was moved by somebody else: the batch is not committed
 │       └── Replaced       its tables were replaced by a replay
@@ -83,6 +84,10 @@ class StorageError(LarkflockError):
     """The disk or the database refused; nothing of the operation is stored."""
 
 
+class TableChanged(StorageError):
+    """A table is stored in a shape that cannot become what is declared now; it stays as it is, with all its rows."""
+
+
 class Damaged(StorageError):
     """A database file is hurt; nothing is read from or written to the part that is."""
 
@@ -112,6 +117,8 @@ class ApiError(ApiFailure):
         log_id: str = "",
         detail: str = "",
         passing: bool = False,
+        scopes: Sequence[str] = (),
+        link: str = "",
     ) -> None:
         super().__init__(
             f"{name}: {code} {msg}{f' ({detail})' if detail else ''}{f' [log id {log_id}]' if log_id else ''}"
@@ -124,6 +131,10 @@ class ApiError(ApiFailure):
         self.detail = detail
         self.passing = passing
         """It says nothing about the request: a rate limit, a fault of the platform, a token that was refused."""
+        self.scopes = tuple(scopes)
+        """For want of one of these it was refused."""
+        self.link = link
+        """Where they are granted."""
         self.repeated = False
         """It answers a repetition; an attempt before it may have had its effect."""
 

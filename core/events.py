@@ -250,6 +250,38 @@ class Read(Event):
         self.message_ids: tuple[str, ...] = tuple(ids)
 
 
+class CardAction(Event):
+    """``card.action.trigger``: somebody used a card that the bot sent (FEISHU.md §2.10)."""
+
+    __slots__ = ("form", "message_id", "name", "option", "person", "tag", "token", "value")
+
+    value: dict[str, Any]
+    """What the card's author put into the part that was used; empty where that is no object."""
+    form: dict[str, Any]
+    """With a form that was sent: what was filled in, by name; text, or a list of texts."""
+    token: str
+    """Good for two later updates of the card within 30 minutes."""
+
+    def __init__(self, event_type: str, event_id: str, tenant_key: str, event: dict[str, Any]) -> None:
+        super().__init__(event_type, event_id, tenant_key, event)
+        action = _object(event, "action")
+        context = _maybe(event, "context")
+        self.person = _person(_object(event, "operator"), is_bot=False)
+        self.message_id = _optional(context, "open_message_id")
+        self.chat_id = _optional(context, "open_chat_id")
+        self.value = _maybe(action, "value")
+        self.form = _maybe(action, "form_value")
+        self.tag = _optional(action, "tag")
+        self.name = _optional(action, "name")
+        self.option = _optional(action, "option")
+        self.token = _optional(event, "token")
+
+    @property
+    def refers_to(self) -> tuple[str, ...]:
+        """The message that shows the card."""
+        return (self.message_id,) if self.message_id else ()
+
+
 class _Kinds:
     by_type: ClassVar[dict[str, type[Event]]] = {
         MESSAGE: Message,
@@ -257,6 +289,7 @@ class _Kinds:
         READ: Read,
         REACTION_ADDED: Reaction,
         REACTION_REMOVED: Reaction,
+        CARD_ACTION: CardAction,
     }
 
 
@@ -296,6 +329,11 @@ def _object(parent: dict[str, Any], name: str) -> dict[str, Any]:
     if not isinstance(value, dict):
         _missing(name)
     return value
+
+
+def _maybe(parent: dict[str, Any], name: str) -> dict[str, Any]:
+    value = parent.get(name)
+    return value if isinstance(value, dict) else {}
 
 
 def _text(parent: dict[str, Any], name: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -109,16 +109,17 @@ def moment(text: str, now: int, zone: ZoneInfo) -> int:
     """What ``--since`` means: a date or time in ``zone``, or a duration such as ``7d``. Raises ``ValueError``."""
     duration = _DURATION.fullmatch(text.strip().lower())
     if duration:
-        return now - int(duration[1]) * _UNITS[duration[2]]
-    try:
-        given = datetime.fromisoformat(text.strip())
-    except ValueError:
-        known = "a date such as 2026-11-01 nor a duration such as 7d, 12h or 2w"
-        raise ValueError(f"{text!r} is neither {known}") from None
-    at = given if given.tzinfo else given.replace(tzinfo=zone)
-    since = int(at.timestamp() * SECOND)
-    if since >= now:
-        raise ValueError(f"{text} is in the future")
-    if at < datetime.fromtimestamp(now / SECOND, zone) - timedelta(days=3650):
+        since = now - int(duration[1]) * _UNITS[duration[2]]
+    else:
+        try:
+            given = datetime.fromisoformat(text.strip())
+        except ValueError:
+            known = "a date such as 2026-11-01 nor a duration such as 7d, 12h or 2w"
+            raise ValueError(f"{text!r} is neither {known}") from None
+        at = given if given.tzinfo else given.replace(tzinfo=zone)
+        since = int(at.timestamp() * SECOND)
+        if since >= now:
+            raise ValueError(f"{text} is in the future")
+    if since < now - 3650 * DAY:
         raise ValueError(f"{text} is more than ten years ago")
     return since

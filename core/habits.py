@@ -98,7 +98,8 @@ class Habits:
         try:
             document = orjson.loads(stored.body)
             message = document["event"]["message"]
-            at, chat, topic = int(message["create_time"]), message["chat_id"], message.get("thread_id")
+            at = min(int(message["create_time"]), stored.received)  # Some times are given in µs (FEISHU.md §2.1).
+            chat, topic, mentions = message["chat_id"], message.get("thread_id"), message.get("mentions")
             pushed = not document["header"]["event_id"].startswith(ORIGIN)
         except (orjson.JSONDecodeError, KeyError, TypeError, ValueError, AttributeError):
             return  # Damaged, or of an older schema; it is others who say so.
@@ -107,7 +108,7 @@ class Habits:
         habit = self.groups.get(chat)
         if habit is None:
             habit = self.groups[chat] = Habit(Rhythm(self._zone))
-        habit.last = max(habit.last, min(at, stored.received))
+        habit.last = max(habit.last, at)
         if pushed:  # What was not heard when it was said tells nothing about listening.
             habit.rhythm.hear(at)
         if isinstance(topic, str) and topic:
@@ -115,7 +116,7 @@ class Habits:
             habit.topics[topic] = at
             if len(habit.topics) > MOST_TOPICS:
                 del habit.topics[next(iter(habit.topics))]
-        for mention in message.get("mentions") or ():
+        for mention in mentions if isinstance(mentions, list) else ():
             self._learn_bot(mention)
 
     def _learn_bot(self, mention: Mapping[str, Any]) -> None:

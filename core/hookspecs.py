@@ -11,7 +11,7 @@ from typing import Any
 import pluggy
 
 from .context import Context
-from .events import Event, Message, Reaction, Read, Recall
+from .events import CardAction, Event, Message, Reaction, Read, Recall
 
 PROJECT = "larkflock"
 
@@ -42,6 +42,11 @@ async def on_recall(recall: Recall, ctx: Context[Any]) -> None:
 @hookspec
 async def on_read(read: Read, ctx: Context[Any]) -> None:
     """Somebody read messages the bot sent in a private chat."""
+
+
+@hookspec
+async def on_card(action: CardAction, ctx: Context[Any]) -> None:
+    """Somebody pressed a button or used another part of a card the bot sent; ``ctx.answer`` shows them something."""
 
 
 @hookspec

@@ -14,6 +14,19 @@ from .errors import InstanceLocked, StorageError
 LOCK: Final = "larkflock.lock"
 
 
+def in_use(directory: Path) -> bool:
+    """Whether a program works on ``directory`` now."""
+    if not (directory / LOCK).exists():
+        return False
+    try:
+        with FileLock(directory / LOCK, timeout=0):
+            return False
+    except Timeout:
+        return True
+    except OSError:
+        return False
+
+
 @contextmanager
 def sole_instance(directory: Path) -> Iterator[None]:
     """Keep every other process out of ``directory``. Raises ``InstanceLocked``."""

@@ -33,11 +33,26 @@ class _ToLoguru(logging.Handler):
         logger.opt(exception=record.exc_info).log(level, "{}", record.getMessage())
 
 
-def set_up(directory: Path | None, level: str, *, console: Callable[[str], None] | None = None) -> None:
+def set_up(directory: Path | None, level: str, *, console: Callable[[str], None] | None = None) -> Callable[[], bool]:
     """Start logging; ``console`` takes the lines instead of standard error (the live view prints above itself).
 
+    What is returned sets it up again where something else in the process took it down, and says whether it did.
     Raises ``ConfigurationError`` when ``directory`` cannot be written.
     """
+    sinks = _start(directory, level, console)
+
+    def restored() -> bool:
+        nonlocal sinks
+        if sinks <= _sinks() and any(isinstance(handler, _ToLoguru) for handler in logging.root.handlers):
+            return False
+        sinks = _start(directory, level, console)
+        return True
+
+    return restored
+
+
+def _start(directory: Path | None, level: str, console: Callable[[str], None] | None) -> frozenset[int]:
+    """The sinks it makes."""
     logger.remove()
     logger.configure(patcher=_one_line)
     if console is None:
@@ -47,6 +62,11 @@ def set_up(directory: Path | None, level: str, *, console: Callable[[str], None]
     if directory is not None:
         _add_file(directory, level)
     logging.basicConfig(handlers=[_ToLoguru()], level=logging.WARNING, force=True)
+    return _sinks()
+
+
+def _sinks() -> frozenset[int]:
+    return frozenset(logger._core.handlers)  # type: ignore[attr-defined]  # noqa: SLF001 - There is no public way.
 
 
 def _add_file(directory: Path, level: str) -> None:

@@ -12,6 +12,8 @@ from .table import Table
 
 RESERVED: Final = "attachment"
 NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,39}\Z")
+API: Final = re.compile(r"(GET|POST|PUT|PATCH|DELETE) /open-apis/\S+\Z")
+FULL_NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,39}\.[a-z][a-z0-9_]*\Z")
 
 
 class Config(BaseModel):
@@ -49,7 +51,11 @@ class Manifest:
     """One sentence for ``core plugins``."""
     permissions: tuple[str, ...] = ()
     """Scopes that have to be granted to the app, e.g. ``im:message.group_msg``."""
+    apis: tuple[str, ...] = ()
+    """APIs that the plugin calls although this version knows no scope of them: ``METHOD /open-apis/…/:placeholder``."""
     tables: tuple[Table, ...] = ()
+    reads: tuple[str, ...] = ()
+    """Tables of other plugins that ``ctx.read`` may be asked for, named ``<plugin>.<table>``."""
     config: type[Config] = Config
     events: tuple[str, ...] = ()
     """Event types for ``on_event``; those of the typed hooks need not be listed."""
@@ -72,9 +78,15 @@ class Manifest:
             raise ValueError(
                 f"plugin {self.name!r}: published types start with '{self.name}.', not {', '.join(foreign)}"
             )
+        odd = [api for api in self.apis if not API.match(api)]
+        if odd:
+            raise ValueError(f"plugin {self.name!r}: an API is named 'GET /open-apis/…', not {', '.join(odd)}")
         names = [table.name for table in self.tables]
         if len(set(names)) != len(names) or "state" in names:
             raise ValueError(f"plugin {self.name!r}: table names are different from each other and from 'state'")
+        wrong_reads = [name for name in self.reads if not FULL_NAME.match(name)]
+        if wrong_reads:
+            raise ValueError(f"plugin {self.name!r}: reads names '<plugin>.<table>', not {', '.join(wrong_reads)}")
         unknown = [name for name in self.carried if name not in (*names, "state")]
         if unknown:
             raise ValueError(f"plugin {self.name!r}: carried names its tables or 'state', not {', '.join(unknown)}")

@@ -13,13 +13,16 @@ from typing import Final
 
 from loguru import logger
 
+from .blueprint import TableMismatch
 from .errors import ApiFailure, StorageError
 from .feishu.ledger import Ledger
-from .mirrored import MirroredTable, TableMismatch
+from .mirrored import MirroredTable
 from .pace import Pace
 
-RETRY_AFTER: Final = 60_000
-"""ms after which a table that could not be written is tried again, doubling: every try costs calls."""
+RETRY_AFTER: Final = 2_000
+"""ms after which a table that could not be written is tried again: most of what is refused works a moment later."""
+RETRY_GROWTH: Final = 4
+"""The next wait is so many times as long: every try costs calls, and a table that stays broken few of them."""
 LONGEST_RETRY: Final = 3_600_000
 TICK: Final = 0.5
 """Seconds between two looks at whether a table is due."""
@@ -44,11 +47,13 @@ class Mirror:
         self._ledger = ledger
         self._busy = asyncio.Lock()
         self._stopping = asyncio.Event()
+        self._written_before = 0
+        """Rows of tables that were released."""
 
     @property
     def written(self) -> int:
         """Rows written to Bitable since the start."""
-        return sum(entry.written for entry in self.tables)
+        return self._written_before + sum(entry.written for entry in self.tables)
 
     async def run(self) -> None:
         """Flush what waits, table after table, until ``stop``."""
@@ -62,6 +67,23 @@ class Mirror:
     def stop(self) -> None:
         """End ``run`` after the flush under way."""
         self._stopping.set()
+
+    def add(self, entry: MirroredTable) -> None:
+        """From now on this table is written too."""
+        self.tables = (*self.tables, entry)
+
+    async def release(self, entry: MirroredTable) -> None:
+        """Write what waits for this table, if that is possible now, and never write to it again."""
+        try:
+            if self._wanted(entry):
+                await self.flush(entry)
+        finally:
+            self.drop(entry)
+
+    def drop(self, entry: MirroredTable) -> None:
+        """Never write to this table again."""
+        self.tables = tuple(one for one in self.tables if one is not entry)
+        self._written_before += entry.written
 
     async def take_over(self, entry: MirroredTable, on_problem: Callable[[str], None]) -> None:
         """Take over what the table holds, however long that takes; ``on_problem`` hears why it has to wait."""
@@ -95,6 +117,8 @@ class Mirror:
     async def _tried(self, entry: MirroredTable, work: Callable[[], Awaitable[None]]) -> bool:
         """Whether ``work`` succeeded; if not, why and when it may be tried again is noted."""
         async with self._busy:
+            if entry not in self.tables:  # It was released while this waited; its place may have been taken.
+                return False
             ledger = self._ledger
             self._pace.earn(self._clock() / 1000, ledger.left, ledger.seconds_left)
             before = ledger.used
@@ -115,7 +139,7 @@ class Mirror:
 
     def _failed(self, entry: MirroredTable, problem: str) -> bool:
         entry.problem = problem
-        entry.next_flush = self._clock() + min(LONGEST_RETRY, RETRY_AFTER * 2 ** min(entry.failures, 6))
+        entry.next_flush = self._clock() + min(LONGEST_RETRY, RETRY_AFTER * RETRY_GROWTH ** min(entry.failures, 6))
         entry.failures += 1
         entry.look_again()
         return False

@@ -14,9 +14,11 @@ from typing import Any, Final, NamedTuple
 import orjson
 from loguru import logger
 
-from .errors import ApiError, LarkflockError
+from .blueprint import check_fields, field
+from .errors import ApiError
 from .feishu import bitable, cells
 from .feishu.bitable import RemoteTable
+from .made import MadeTable
 from .people import People
 from .status import TableStatus
 from .storage.protocol import Batch, PendingRow, StoreHandle
@@ -28,27 +30,6 @@ BAD_VALUE: Final = frozenset({1254015, 1254130, *range(1254060, 1254075)})
 """The platform refuses a value of some row of the batch (FEISHU.md §5.7)."""
 BAD_PERSON: Final = 1254066
 BAD_FILE: Final = 1254069
-
-
-class TableMismatch(LarkflockError):
-    """The Bitable table is not what the plugin declares; the message names the columns and what to do."""
-
-
-def check_fields(table: Table, table_id: str, fields: Sequence[bitable.Field]) -> tuple[Column, ...]:
-    """The columns that can be mirrored. Raises ``TableMismatch`` when a needed one is missing or of another type."""
-    there = {field.name: field.type for field in fields}
-    wrong = []
-    for column in table.mirrored:
-        wanted = " or ".join(cells.type_name(kind) for kind in cells.accepted(column))
-        if column.title not in there:
-            if not column.optional:
-                wrong.append(f"column {column.title} is missing: add it as {wanted}")
-        elif there[column.title] not in cells.accepted(column):
-            kind = cells.type_name(there[column.title])
-            wrong.append(f"column {column.title} is {kind}: change it to {wanted}")
-    if wrong:
-        raise TableMismatch(f"Bitable table {table_id} ({table.setting}): {'; '.join(wrong)}")
-    return tuple(column for column in table.mirrored if column.title in there)
 
 
 class Found(NamedTuple):
@@ -143,9 +124,27 @@ class MirroredTable:
     async def _check(self) -> None:
         if not self._columns:
             fields = await self._remote.fields()
+            if await self._add_columns({field.name for field in fields}):
+                fields = await self._remote.fields()
             self._note_columns({field.name for field in fields})
             self._columns = check_fields(self.table, self.table_id, fields)
             self._kinds = {field.name: field.type for field in fields}
+
+    async def _add_columns(self, there: set[str]) -> bool:
+        """Add what a new version of the plugin declares, to a table this program made; whether there was anything.
+
+        A column that it had once and that is missing now was deleted by a person, and is not made again.
+        """
+        made = MadeTable.noted(self._store, self._name)
+        if made is None or made.table_id != self.table_id:
+            return False
+        fresh = [one for one in self.table.mirrored if one.title not in there and one.title not in made.columns]
+        for column in fresh:
+            await self._remote.add_field(field(column))
+            logger.info("{}: column {} was added to the Bitable table", self._name, column.title)
+        if fresh:
+            made.with_columns(one.title for one in fresh).note(self._store, self._name)
+        return bool(fresh)
 
     def _note_columns(self, there: set[str]) -> None:
         """A column that was not there before is empty in every record: all rows are written again."""

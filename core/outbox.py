@@ -17,6 +17,7 @@ from loguru import logger
 
 from .errors import ApiError, ApiFailure, QuotaExhausted, StorageError
 from .feishu import messages
+from .feishu.scopes import NOT_GRANTED
 from .feishu.transport import Api
 from .storage.protocol import StoreHandle, Unsent
 
@@ -27,7 +28,8 @@ MOST_ATTEMPTS: Final = 12
 """Refusals that may pass, after which a message is given up."""
 KEPT: Final = 30 * 24 * 3600 * 1000
 """ms for which the keys of sent messages are remembered."""
-QUOTA_PAUSE: Final = 3600.0
+LONG_PAUSE: Final = 3600.0
+"""Seconds until what the month's calls or a missing scope stopped is tried again."""
 
 
 def uuid_of(plugin: str, key: str) -> str:
@@ -101,13 +103,15 @@ class Outbox:
 
     def _failed(self, unsent: Unsent, error: ApiFailure) -> None:
         attempts, now = unsent.attempts + 1, self._clock()
-        passing = not isinstance(error, ApiError) or error.passing or error.code in messages.PASSING
-        final = isinstance(error, ApiError) and (not passing or attempts >= MOST_ATTEMPTS)
+        code = error.code if isinstance(error, ApiError) else 0
+        passing = not isinstance(error, ApiError) or error.passing or code in messages.PASSING
+        closed = isinstance(error, QuotaExhausted) or code in NOT_GRANTED
+        final = not closed and isinstance(error, ApiError) and (not passing or attempts >= MOST_ATTEMPTS)
         if final:
             logger.error("A message of plugin {} cannot be sent and is given up: {}", unsent.plugin, error)
             self._store.unsendable(unsent.id, str(error), attempts, None, now)
             return
-        delay = QUOTA_PAUSE if isinstance(error, QuotaExhausted) else self._backoff(attempts)
+        delay = LONG_PAUSE if closed else self._backoff(attempts)
         logger.warning("A message of plugin {} waits {:.0f} s: {}", unsent.plugin, delay, error)
         self._store.unsendable(unsent.id, str(error), attempts, now + int(delay * 1000), now)
 

@@ -29,7 +29,7 @@ Uses = Sequence[tuple[str, Table, str]]
 class People:
     """The directory of people seen so far."""
 
-    def __init__(self, api: Api, store: StoreHandle, uses: Uses, *, clock: Callable[[], int]) -> None:
+    def __init__(self, api: Api, store: StoreHandle, uses: Callable[[], Uses], *, clock: Callable[[], int]) -> None:
         self._api = api
         self._store = store
         self._uses = uses
@@ -53,7 +53,7 @@ class People:
         else:
             names.update(await self._looked_up(list(dict.fromkeys([*wanted, *self._missed])), now))
         if names:
-            self._store.save_people(names, now, self._uses)
+            self._store.save_people(names, now, self._uses())
 
     async def _looked_up(self, wanted: list[str], now: int) -> dict[str, str]:
         """The names of ``wanted``, empty where there is none to see; those not reached are ``_missed``."""
@@ -81,7 +81,7 @@ class People:
     async def learn_strangers(self) -> None:
         """Look up people whom a table shows and nobody ever asked for; for tables that are never mirrored."""
         strangers = {
-            one for plugin, table, column in self._uses for one in self._store.strangers(plugin, table, column)
+            one for plugin, table, column in self._uses() for one in self._store.strangers(plugin, table, column)
         }
         if strangers:
             await self.learn(sorted(strangers)[: contact.MOST_PER_CALL])

@@ -14,7 +14,7 @@ from loguru import logger
 from .as_pushed import as_pushed, left_out, reaction_as_pushed
 from .errors import ApiError, Malformed, QuotaExhausted, Unreachable
 from .events import MESSAGE
-from .feishu import history
+from .feishu import history, scopes
 from .feishu.history import Item, Page, Query
 from .feishu.ledger import Ledger
 from .feishu.transport import Api
@@ -125,16 +125,24 @@ class Repair:
         if reading is None or reading.reached != window.start:
             reading = self._readings[chat] = _Reading(window.start, window.end)
         self.afford(FOR_MESSAGES)
-        page = await self._counted(account, history.said_in(self._api, chat, reading.start, reading.end, reading.page))
+        page = await self._page(chat, reading, account)
         await self._take(page.items, account)
         if window.deep:
             topics = [str(item["thread_id"]) for item in page.items if item.get("thread_id")]
-            first = min((_sent(item) for item in page.items), default=window.start)
+            first = min((sent for item in page.items if (sent := _sent(item))), default=window.start)
             await self._topics_of(chat, topics, window, account, first)
             self._want(chat, window, page.items, first)
             await self._read_reactions(chat, account, all_of_them=not page.next)
         reached = max((_sent(item) for item in page.items), default=window.start)
         account.window = self._after(chat, reading, window, page, max(window.start, reached))
+
+    async def _page(self, chat: str, reading: _Reading, account: Account) -> Page:
+        try:
+            asked = history.said_in(self._api, chat, reading.start, reading.end, reading.page)
+            return await self._counted(account, asked)  # type: ignore[no-any-return]
+        except ApiError:
+            del self._readings[chat]  # Page tokens may expire: the next attempt begins a new list where this one was.
+            raise
 
     def _after(self, chat: str, reading: _Reading, window: Window, page: Page, reached: int) -> Window | None:
         """What is left of ``window`` behind a page."""
@@ -185,7 +193,7 @@ class Repair:
             try:
                 answer = await self._counted(account, history.said_under(self._api, topic, page))
             except ApiError as error:
-                if error.code == history.BOT_IS_OUT or error.code in history.SCOPE_MISSING:
+                if error.code == history.BOT_IS_OUT or error.code in scopes.NOT_GRANTED:
                     raise
                 self._leave_out(f"a topic that cannot be read ({error.code})")
                 return []
@@ -227,7 +235,6 @@ class Repair:
 
     async def _read_reactions(self, chat: str, account: Account, *, all_of_them: bool) -> None:
         """Ask for the reactions that are wanted, in full calls, and for the rest when that is all."""
-        bodies: list[bytes] = []
         wanted = self._wanted.get(chat, [])
         while len(wanted) >= (1 if all_of_them else history.QUERIES_PER_CALL):
             asked = wanted[: history.QUERIES_PER_CALL]
@@ -242,14 +249,15 @@ class Repair:
                     self.problem = str(error)
                 break
             self.problem = ""
-            more = [about[query.message_id]._replace(query=query) for query in answer.more if query.message_id in about]
-            wanted[: len(asked)] = [one for one in more if one not in asked]
+            bodies = []
             for message_id, item in answer.found:
                 try:
                     bodies.append(reaction_as_pushed(message_id, item, about[message_id].tenant))
                 except (Malformed, KeyError) as problem:
                     self._leave_out(f"a reaction: {problem}")
-        await self._append(bodies, account)
+            await self._append(bodies, account)  # Before they are crossed off: the next call may fail.
+            more = [about[query.message_id]._replace(query=query) for query in answer.more if query.message_id in about]
+            wanted[: len(asked)] = [one for one in more if one not in asked]
 
     async def _append(self, bodies: Sequence[bytes], account: Account) -> None:
         fresh = self._fresh(bodies)

@@ -185,14 +185,23 @@ def load_plugins_file(path: Path) -> dict[str, PluginSettings]:
 def read_plugins_file(path: Path) -> tuple[dict[str, PluginSettings], list[Problem]]:
     """The sections of ``plugins.toml`` that are right, and what is wrong with the others."""
     try:
-        document = tomllib.loads(path.read_text("utf-8-sig"))
+        text = path.read_text("utf-8-sig")
     except FileNotFoundError:
         fix = "create it, or set PLUGINS_FILE; see plugins.toml in the README"
         return {}, [Problem(str(path), "the file does not exist", fix)]
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError as error:
         return {}, [Problem(str(path), f"is not TOML: {error}", "correct that line")]
     except OSError as error:
         return {}, [Problem(str(path), f"cannot be read: {error}", "check its permissions")]
+    return read_sections(text, path)
+
+
+def read_sections(text: str, path: Path) -> tuple[dict[str, PluginSettings], list[Problem]]:
+    """The same of a text that stands in ``path``, or will."""
+    try:
+        document = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        return {}, [Problem(str(path), f"is not TOML: {error}", "correct that line")]
     problems = [
         Problem(str(path), f"unknown section [{name}]", "sections are named [plugins.<name>]")
         for name in document

@@ -13,9 +13,9 @@ Phase = Literal["starting", "connecting", "connected", "waiting", "stopped"]
 """``connected`` only after a frame was received on the socket; ``waiting`` between two attempts."""
 
 
-PluginPhase = Literal["starting", "running", "waiting", "suspended", "failed", "stopped"]
+PluginPhase = Literal["starting", "running", "waiting", "suspended", "failed", "stopped", "unfit"]
 """``waiting`` not ready yet, tried again · ``suspended`` too many of its events failed in a row, until it is resumed ·
-``failed`` needs a person."""
+``failed`` needs a person · ``unfit`` broken, and set aside before it was started."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,3 +196,5 @@ class Status:
     attachments: AttachmentStatus = AttachmentStatus()
     history: HistoryStatus = HistoryStatus()
     disk: DiskStatus = DiskStatus()
+    not_in_force: str = ""
+    """Why ``plugins.toml`` as it stands now is not what the program runs by, or empty."""

@@ -18,6 +18,10 @@ Row = dict[str, Any]
 
 NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,39}\Z")
 
+LONGEST_TITLE: Final = 60
+NO_TITLE: Final = frozenset("[]/\\?*:")
+"""What Bitable takes in no table's name."""
+
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
 _NUMBERS: Final = (int, float)
 _BITS_63: Final = 2**63
@@ -177,6 +181,8 @@ class Table:
     """Columns that order the table for people, greatest first; its first rows are shown while the program runs."""
     search: tuple[str, ...] = ()
     """Text columns whose words are kept in a full-text index, in the transaction that stores the row."""
+    title: str = ""
+    """The name ``tables create`` gives the Bitable table; empty = ``name``."""
 
     def __post_init__(self) -> None:
         names = [column.name for column in self.columns]
@@ -185,6 +191,8 @@ class Table:
             raise ValueError(f"table {self.name!r}: names are lower-case ASCII identifiers, not {', '.join(wrong)}")
         if len(set(names)) != len(names):
             raise ValueError(f"table {self.name!r}: a column name is given twice")
+        if len(self.title) > LONGEST_TITLE or NO_TITLE & set(self.title):
+            raise ValueError(f"table {self.name!r}: a title has at most {LONGEST_TITLE} characters and no []/\\?*:")
         if self.by_message and len(self.key) != 1:
             raise ValueError(f"table {self.name!r}: by_message needs a key of one column")
         self._check_uses()

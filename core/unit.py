@@ -6,15 +6,26 @@ Reads see the writes collected so far. A mark before each event lets the writes 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from .storage.protocol import AttachmentRequest, Key, Outgoing, Publication, StoreHandle, Timer
 from .table import Row, Table
 
 _ABSENT: Any = object()
 
+NOTHING: Final = b"{}"
+"""The answer that shows nothing and leaves the card as it is."""
+
 MOST_KEPT: Final = 2000
 """Rows of one table that are kept in memory from batch to batch."""
+
+
+class Answer(NamedTuple):
+    """What one plugin has to say to one use of a card."""
+
+    event_id: str
+    body: bytes
+    """JSON as the platform takes it (FEISHU.md §2.10); empty = the plugin is done with it and says nothing."""
 
 
 class Unit:
@@ -31,6 +42,8 @@ class Unit:
         self.attachments: list[AttachmentRequest] = []
         self.timers: list[Timer] = []
         """Of the same name the last one counts."""
+        self.answers: list[Answer] = []
+        """Kept nowhere: they are brought to who waits for them when the rest is stored."""
 
     def get(self, table: Table, key: Key) -> Row | None:
         """The row as it will be; do not change it in place."""
@@ -97,4 +110,4 @@ class Unit:
 
     @property
     def _lists(self) -> tuple[list[Any], ...]:
-        return self.published, self.outgoing, self.attachments, self.timers
+        return self.published, self.outgoing, self.attachments, self.timers, self.answers

@@ -1,7 +1,8 @@
 """What is done about the disk by itself: checks, retention and room. It has a thread of its own and never reads events.
 
 At the start, when the last end was no clean one or a day has passed, and daily from then on: the pages are checked,
-every event's CRC is compared, events past their time are trimmed, and unused room is given back.
+every event's CRC is compared, events past their time are trimmed, and unused room is given back. Unused memory is given
+back every minute.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import Final
 
 from loguru import logger
 
+from . import memory
 from .errors import Damaged, StorageError
 from .integrity import hurt_pages
 from .status import DiskStatus
@@ -41,13 +43,13 @@ RUNNING: Final = "upkeep.running"
 
 
 class Upkeep:
-    """The upkeep of one data directory; ``readers`` are the plugins whose cursors count."""
+    """The upkeep of one data directory; ``readers`` says whose cursors count; called from its thread."""
 
     def __init__(
         self,
         engine: Engine,
         directory: Path,
-        readers: Sequence[str],
+        readers: Callable[[], Sequence[str]],
         *,
         keep_days: int,
         clock: Callable[[], int],
@@ -58,7 +60,7 @@ class Upkeep:
         """``keep_days`` 0 means for ever."""
         self._engine = engine
         self._directory = directory
-        self._readers = tuple(readers)
+        self._readers = readers
         self._keep = keep_days * DAY
         self._clock = clock
         self._look_every = look_every
@@ -128,6 +130,7 @@ class Upkeep:
             else:
                 self._problem = ""
             self._checked.set()
+            memory.give_back()
             self._stopping.wait(self._look_every)
 
     def _look(self) -> None:
@@ -169,7 +172,7 @@ class Upkeep:
         old, reached = journal.expired(0, before, TRIMMED)
         count = 0
         while old and not self._rest():
-            needed = store.needed(self._readers)
+            needed = store.needed(self._readers())
             gone = [seq for seq in old if (needed.beyond is None or seq <= needed.beyond) and seq not in needed.events]
             if gone:
                 journal.trim(gone)

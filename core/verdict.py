@@ -20,6 +20,7 @@ from .status import (
 
 NO_HISTORY: Final = HistoryStatus()
 NO_DISK: Final = DiskStatus()
+TROUBLED: Final = ("failed", "waiting", "suspended", "unfit")
 LONG_CALL: Final = 30.0
 """Seconds after which a hook that has not returned is reported."""
 
@@ -34,6 +35,7 @@ def verdict(
     attachments: AttachmentStatus,
     history: HistoryStatus = NO_HISTORY,
     disk: DiskStatus = NO_DISK,
+    not_in_force: str = "",
 ) -> tuple[State, tuple[str, ...]]:
     """The state, and what an operator should know about it."""
     blocking = _blocking(connection, journal)
@@ -49,13 +51,15 @@ def verdict(
     lasting += _history(history)
     if disk.warning:
         lasting.append(disk.warning)
+    if not_in_force:
+        lasting.append(f"a change is not in force: {not_in_force}")
     if api.quota and api.used >= api.quota:
         lasting.append(f"all {api.quota} API calls of {api.month} are used; tables are written again next month")
     if blocking:
         return "unhealthy", (*blocking, *lasting)
     if connection.phase != "connected":
         return "unknown", ("no frame was received yet", *lasting)
-    starting = [plugin.name for plugin in plugins if plugin.phase == "starting"]
+    starting = [plugin.name for plugin in plugins if plugin.phase == "starting" and plugin.busy_for <= LONG_CALL]
     if starting:
         return "unknown", (f"still starting: {', '.join(starting)}", *lasting)
     return ("degraded" if lasting else "healthy"), tuple(lasting)
@@ -75,7 +79,7 @@ def _blocking(connection: ConnectionStatus, journal: JournalStatus) -> list[str]
 def _plugins(plugins: Sequence[PluginStatus]) -> list[str]:
     reasons = []
     for plugin in plugins:
-        if plugin.phase in ("failed", "waiting", "suspended") or (plugin.problem and plugin.phase == "running"):
+        if plugin.phase in TROUBLED or (plugin.problem and plugin.phase == "running"):
             reasons.append(f"plugin {plugin.name} is {plugin.phase}: {plugin.problem}")
         if plugin.busy_for > LONG_CALL:
             reasons.append(f"plugin {plugin.name} has been busy with one event for {plugin.busy_for:.0f} s")

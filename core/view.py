@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import time
 from collections import deque
 from datetime import timedelta
@@ -57,7 +58,10 @@ class PlainView:
         last = ""
         over = False
         if self._sandbox is not None:
-            logger.info("Playing in the sandbox at {}", self._sandbox.environment["FEISHU_BASE_URL"])
+            logger.info(
+                "Playing in the sandbox at {}; open it in a browser to watch and join in",
+                self._sandbox.environment["FEISHU_BASE_URL"],
+            )
         while True:
             await asyncio.sleep(PLAIN_EVERY)
             status = await asyncio.to_thread(self._application.status)
@@ -88,7 +92,7 @@ class LiveView:
     def __init__(self, application: Application, sandbox: SandboxProcess | None) -> None:
         self._application = application
         self._sandbox = sandbox
-        self._console = Console()
+        self._console = Console(file=sys.stdout)
         self._rate = _Rate()
 
     def log(self, line: str) -> None:
@@ -97,7 +101,8 @@ class LiveView:
 
     async def show(self) -> None:
         """Until cancelled."""
-        with Live(console=self._console, auto_refresh=False, redirect_stderr=False) as live:
+        # The console writes to the terminal itself: what plugins print goes to the log, and the log comes here.
+        with Live(console=self._console, auto_refresh=False, redirect_stdout=False, redirect_stderr=False) as live:
             while True:
                 status = await asyncio.to_thread(self._application.status)
                 stats = await self._sandbox.stats() if self._sandbox is not None else {}

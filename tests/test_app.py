@@ -407,15 +407,22 @@ async def test_another_apps_data_is_not_mixed_with_this_ones(tmp_path: Path) -> 
     assert raised.value.problems[0].fix == "set DATA_DIR to a directory of its own for each app"
 
 
+def lose_journal(directory: Path) -> None:
+    for file in directory.glob("journal.db*"):
+        file.unlink()
+
+
 async def test_a_store_that_cannot_be_prepared_ends_the_program_cleanly(tmp_path: Path) -> None:
-    table = Table("things", (Text("name"), Text("other")), key=("name",))
-    changed = Table("things", (Text("name"), Text("other")), key=("other",))
     async with quiet() as sandbox:
-        async with running(sandbox, tmp_path, [plugin("probe", tables=(table,))]) as run:
+        async with running(sandbox, tmp_path) as run:
             await run.ready()
+            say(sandbox)
+            await until(lambda: run.application.journal.head > 0)
+            await run.handled()
             await run.stop()
-        async with running(sandbox, tmp_path, [plugin("probe", tables=(changed,))]) as run:
-            with pytest.raises(StorageError, match="key"):
+        lose_journal(tmp_path)
+        async with running(sandbox, tmp_path) as run:
+            with pytest.raises(StorageError, match=r"journal\.db was lost"):
                 await run.ended
 
 

@@ -46,7 +46,7 @@ async def note(event: Event, ctx: Context[Any]) -> None:
 
 def collector(name: str) -> Plugin:
     """A plugin that asks for every file and notes what it is told."""
-    manifest = Manifest(name, "a test", tables=(FILES,), events=("attachment.done",))
+    manifest = Manifest(name, "a test", ("im:message:readonly",), tables=(FILES,), events=("attachment.done",))
     hooks = {"on_message": archive, "on_event": note}
     wanted = {hook: Hook(call, tuple(inspect.signature(call).parameters)) for hook, call in hooks.items()}
     return Plugin(manifest, Config(), wanted, {})
@@ -202,7 +202,7 @@ def context(directory: Path, **declared: Any) -> Iterator[Context[Any]]:
 
 
 def test_attach_has_to_be_declared(tmp_path: Path) -> None:
-    with context(tmp_path) as ctx, pytest.raises(Undeclared, match="attachment"):
+    with context(tmp_path, permissions=("im:message:readonly",)) as ctx, pytest.raises(Undeclared, match="attachment"):
         ctx.attach("om_1", "file_1", "file")
 
 
@@ -217,7 +217,7 @@ def test_attach_has_to_be_declared(tmp_path: Path) -> None:
     ],
 )
 def test_an_unsound_request_is_refused_where_it_is_made(tmp_path: Path, asked: Any, error: type[Exception]) -> None:
-    with context(tmp_path, events=("attachment.done",)) as ctx:
+    with context(tmp_path, permissions=("im:message:readonly",), events=("attachment.done",)) as ctx:
         with pytest.raises(error):
             ctx.attach(*asked)
         assert ctx.unit.attachments == []

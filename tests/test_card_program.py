@@ -208,10 +208,10 @@ async def test_an_answer_may_tell_what_another_plugin_has_counted(tmp_path: Path
 
 def example(name: str) -> dict[str, Any]:
     """The module of the plugin of that name on the page for authors."""
-    page = (Path(__file__).parent.parent / "docs" / "plugins.md").read_text("utf-8")
+    page = (Path(__file__).parent.parent / "docs" / "cards.md").read_text("utf-8")
     (source,) = [block for block in re.findall(r"```python\n(.*?)```", page, re.DOTALL) if f'name="{name}"' in block]
     module: dict[str, Any] = {}
-    exec(compile(source, "docs/plugins.md", "exec"), module)
+    exec(compile(source, "docs/cards.md", "exec"), module)
     return module
 
 

@@ -10,20 +10,22 @@ import tomllib
 import types
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import click
 import orjson
 import pytest
 from group_events import NOVEMBER, message
+from pydantic import BaseModel
 
 import core
 import core.hookspecs
 import plugins
 from core.cli import main as core_command
 from core.context import STATE, Context
-from core.events import Message, decode
-from core.plugins import GROUP, Plugin, available, command_of, load
+from core.events import CardAction, Event, Mention, Message, Person, Reaction, Read, Recall, decode
+from core.packages import GROUP, available
+from core.plugins import Plugin, command_of, load
 from core.settings import PluginSettings, Settings, load_plugins_file
 from core.storage import open_engine
 from sandbox.cli import main as sandbox_command
@@ -32,8 +34,13 @@ ROOT = Path(__file__).resolve().parent.parent
 README = ROOT / "README.md"
 CHINESE = ROOT / "README.zh-CN.md"
 DOCS = ROOT / "docs"
-PAGES = [README, CHINESE, ROOT / "CHANGELOG.md", *sorted(DOCS.rglob("*.md")), *sorted(ROOT.glob("plugins/*/README.md"))]
+AUTHORS = ("plugins", "hooks", "manifest", "config", "tables", "context", "cards", "isolation", "testing")
+"""The pages that explain to authors all there is."""
+OWN = [page for page in sorted(DOCS.rglob("*.md")) if not page.is_symlink()]
+PAGES = [README, CHINESE, ROOT / "CHANGELOG.md", *OWN, *sorted(ROOT.glob("plugins/*/README*.md"))]
+LANGUAGES = pytest.mark.parametrize("suffix", [".md", ".zh-CN.md"], ids=["English", "Chinese"])
 FENCE = re.compile(r"^([ ]*)```(\w*)\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
+EVENTS = (Event, Message, Reaction, Recall, Read, CardAction, Person, Mention)
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 
 
@@ -54,6 +61,11 @@ def manual() -> str:
     return "\n".join(
         page.read_text("utf-8") for page in (README, *DOCS.glob("*.md"), *ROOT.glob("plugins/*/README.md"))
     )
+
+
+def for_authors(suffix: str) -> str:
+    """What authors read in one language."""
+    return "\n".join((DOCS / f"{name}{suffix}").read_text("utf-8") for name in AUTHORS)
 
 
 def bundled() -> list[Plugin]:
@@ -96,6 +108,15 @@ def hooks() -> dict[str, list[str]]:
     """Every hook and its arguments."""
     found = {name: member for name, member in vars(core.hookspecs).items() if hasattr(member, "larkflock_spec")}
     return {name: list(inspect.signature(member).parameters) for name, member in found.items()}
+
+
+def options(config: type[BaseModel]) -> Iterator[str]:
+    """The names of a plugin's options, those of its sections too."""
+    for name, field in config.model_fields.items():
+        yield name
+        for kind in (field.annotation, *get_args(field.annotation)):
+            if isinstance(kind, type) and issubclass(kind, BaseModel):
+                yield from options(kind)
 
 
 def test_both_readmes_have_the_same_commands_and_headings() -> None:
@@ -147,27 +168,52 @@ def test_the_defaults_in_the_settings_table_are_right() -> None:
     assert len(rows) > 5
 
 
-def test_every_hook_and_argument_stands_in_the_table() -> None:
-    rows = re.findall(r"^\| `(\w+)` \| ((?:`\w+`(?:, )?)+) \|", (DOCS / "plugins.md").read_text("utf-8"), re.MULTILINE)
+@LANGUAGES
+def test_every_hook_and_argument_stands_in_the_table(suffix: str) -> None:
+    text = (DOCS / f"hooks{suffix}").read_text("utf-8")
+    rows = re.findall(r"^\| `(\w+)` \| ((?:`\w+`(?:[,、] ?)?)+) \|", text, re.MULTILINE)
     documented = {name: re.findall(r"\w+", arguments) for name, arguments in rows}
     assert {name: documented.get(name) for name in hooks()} == hooks()
+    (explained,) = re.findall(r"^\| `ctx` \|(?:.*\n)*?\n", text, re.MULTILINE)
+    assert [one for one in {each for names in hooks().values() for each in names} if f"`{one}`" not in explained] == []
 
 
-def test_every_exported_name_is_mentioned() -> None:
-    text = (DOCS / "plugins.md").read_text("utf-8")
-    assert [name for name in core.__all__ if not re.search(rf"\b{name}\b", text)] == []
+@LANGUAGES
+def test_every_exported_name_is_mentioned(suffix: str) -> None:
+    text = for_authors(suffix)
+    assert [name for name in core.__all__ if not re.search(rf"\b{name}\b", text, re.ASCII)] == []
 
 
-@pytest.mark.parametrize("owner", [core.Manifest, core.Table], ids=lambda owner: owner.__name__)
-def test_every_field_of_a_declaration_is_mentioned(owner: Any) -> None:
-    text = (DOCS / "plugins.md").read_text("utf-8")
-    assert [name for name in owner.__dataclass_fields__ if f"`{name}`" not in text] == []
+@LANGUAGES
+@pytest.mark.parametrize("owner", [core.Manifest, core.Schedule, core.Table], ids=lambda owner: owner.__name__)
+def test_every_field_of_a_declaration_is_mentioned(owner: Any, suffix: str) -> None:
+    text = for_authors(suffix)
+    assert [name for name in owner.__dataclass_fields__ if not re.search(rf"`{name}\b|\b{name}=", text)] == []
 
 
-def test_every_part_of_the_context_is_mentioned() -> None:
-    text = (DOCS / "plugins.md").read_text("utf-8")
+@LANGUAGES
+@pytest.mark.parametrize("owner", EVENTS, ids=lambda owner: owner.__name__)
+def test_every_field_of_an_event_is_mentioned(owner: type, suffix: str) -> None:
+    text = (DOCS / f"hooks{suffix}").read_text("utf-8")
+    own = {*getattr(owner, "__dataclass_fields__", ()), *vars(owner)}
+    assert [name for name in sorted(own) if name[0] != "_" and f"`{name}`" not in text] == []
+
+
+@LANGUAGES
+def test_every_part_of_the_context_is_mentioned(suffix: str) -> None:
+    text = for_authors(suffix)
     methods = {name for name, member in vars(Context).items() if inspect.isfunction(member) and name[0] != "_"}
+    values = {name for name, member in vars(Context).items() if isinstance(member, property)}
     assert [name for name in sorted(methods - {"begin"}) if f"ctx.{name}(" not in text] == []
+    assert [name for name in sorted(values) if f"ctx.{name}" not in text] == []
+
+
+@pytest.mark.parametrize("plugin", bundled(), ids=lambda plugin: plugin.name)
+def test_every_option_of_a_bundled_plugin_is_mentioned(plugin: Plugin) -> None:
+    for page in (ROOT / "plugins" / plugin.name).glob("README*.md"):
+        text = page.read_text("utf-8")
+        names = list(options(plugin.manifest.config))
+        assert [name for name in names if not re.search(rf"`(?:[\w.<>]+\.)?{name}`", text)] == [], page
 
 
 def test_every_command_and_option_is_mentioned() -> None:
@@ -210,7 +256,9 @@ def test_the_columns_in_the_readme_are_those_of_the_table(page: Path) -> None:
 
 def test_every_dependency_earns_its_place() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
-    wanted = [*project["project"]["dependencies"], *project["dependency-groups"]["dev"]]
+    groups = project["dependency-groups"]
+    assert {"include-group": "docs"} in groups["dev"]
+    wanted = [*project["project"]["dependencies"], *groups["docs"], *filter(lambda one: type(one) is str, groups["dev"])]
     names = [re.split(r"[<>=!~\[ ]", each)[0] for each in wanted]
     rows = re.findall(r"^\| `([\w-]+)` \| .+\. \|$", (DOCS / "dependencies.md").read_text("utf-8"), re.MULTILINE)
     assert sorted(rows) == sorted(names)
@@ -250,15 +298,13 @@ def test_files_named_in_the_architecture_exist() -> None:
     assert [name for name in named if not (ROOT / name).is_file()] == []
 
 
-@pytest.mark.parametrize("page", [DOCS / "plugins.md", DOCS / "sandbox.md"], ids=lambda page: page.name)
+@pytest.mark.parametrize("page", [page for page in OWN if blocks(page, "python")], ids=lambda page: page.name)
 def test_python_examples_compile(page: Path) -> None:
-    examples = blocks(page, "python")
-    assert examples
-    for number, example in enumerate(examples, 1):
+    for number, example in enumerate(blocks(page, "python"), 1):
         compile(example, f"{page.name}, example {number}", "exec")
 
 
-@pytest.mark.parametrize("page", [README, CHINESE, DOCS / "plugins.md"], ids=lambda page: page.name)
+@pytest.mark.parametrize("page", [page for page in PAGES if blocks(page, "toml")], ids=lambda page: page.name)
 def test_toml_examples_are_toml(page: Path) -> None:
     for example in blocks(page, "toml"):
         tomllib.loads(example)

@@ -14,6 +14,7 @@ from feishu_events import (
     SENT,
     TENANT,
     WANG,
+    card_action,
     legacy,
     message,
     message_event,
@@ -27,7 +28,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.errors import Malformed
-from core.events import LANES, Event, Message, Reaction, Read, Recall, decode, envelope
+from core.events import LANES, CardAction, Event, Message, Reaction, Read, Recall, decode, envelope
 
 
 def as_message(body: bytes) -> Message:
@@ -177,6 +178,30 @@ def test_a_read_receipt() -> None:
     assert event.refers_to == ()
 
 
+def test_a_card_action() -> None:
+    filled = {"qty": "12", "kind": ["a", "b"]}
+    event = decode(card_action({"op": "ok"}, who=WANG, event_id="cb1", form_value=filled, option="a"))
+    assert isinstance(event, CardAction)
+    assert (event.person.open_id, event.message_id, event.chat_id) == (WANG, "om_card", GROUP)
+    assert (event.value, event.tag, event.name, event.option, event.form) == ({"op": "ok"}, "button", "ok", "a", filled)
+    assert event.token.startswith("c-")
+    assert (event.key, event.refers_to) == ("card.action.trigger:cb1", ("om_card",))
+
+
+def test_a_card_action_without_what_may_be_missing_is_one_all_the_same() -> None:
+    event = decode(pushed("card.action.trigger", {"operator": person(LI), "action": {"value": "text"}}))
+    assert isinstance(event, CardAction)
+    assert (event.message_id, event.chat_id, event.value, event.form, event.token) == ("", "", {}, {}, "")
+    assert (event.tag, event.name, event.option, event.refers_to) == ("", "", "", ())
+
+
+@pytest.mark.parametrize(("field", "named"), [("operator", "operator"), ("action", "action")])
+def test_a_card_action_of_nobody_or_of_nothing_is_malformed(field: str, named: str) -> None:
+    event = {"operator": person(LI), "action": {"tag": "button"}} | {field: None}
+    with pytest.raises(Malformed, match=named):
+        decode(pushed("card.action.trigger", event))
+
+
 OTHERS: dict[str, dict[str, Any]] = {
     "im.chat.member.user.added_v1": {"chat_id": GROUP, "operator_id": person(LI), "users": [{"name": "王"}]},
     "im.chat.member.user.deleted_v1": {"chat_id": GROUP, "operator_id": person(LI), "users": [{"name": "王"}]},
@@ -187,7 +212,6 @@ OTHERS: dict[str, dict[str, Any]] = {
     "application.bot.menu_v6": {"operator": {"operator_id": person(LI)}, "event_key": "sync", "timestamp": 1793500},
     "im.message.updated_v1": {"operator_id": {"open_id": LI}, "message": {"message_id": "om_1", "chat_id": GROUP}},
     "drive.file.bitable_record_changed_v1": {"file_type": "bitable", "table_id": "tblX", "update_time": 1793500000},
-    "card.action.trigger": {"operator": person(LI), "action": {"tag": "button"}, "context": {"open_chat_id": GROUP}},
     "nobody.has.heard_of_v9": {"chat_id": 7},
 }
 

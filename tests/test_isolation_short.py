@@ -26,3 +26,7 @@ def test_beside_plugins_that_misbehave_the_others_finish_everything_and_get_it_r
     assert course.lags[0] == 0
     failed = {name for name, attempts in course.attempts.items() if attempts}
     assert {"raises", "exits"} <= failed <= UNRULY.keys()
+
+
+def test_who_may_have_held_the_interpreter_is_told(course: Course) -> None:
+    assert any("freezes (on_message)" in line and "held the interpreter" in line for line in course.noticed)

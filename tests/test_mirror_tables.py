@@ -9,7 +9,7 @@ from typing import Any
 from log_lines import logged
 from mirror_stage import PLUGIN, ROWS, predecessor, staged
 from sandbox_client import until
-from unruly import FIELDS, SEARCH, raw, refused
+from unruly import CREATE, FIELDS, SEARCH, raw, refused
 
 from core.mirror import LONGEST_RETRY, RETRY_AFTER
 
@@ -50,7 +50,8 @@ async def test_a_missing_column_is_named_with_its_type_and_recovers(tmp_path: Pa
         taking = asyncio.create_task(stage.mirror.take_over(stage.entry, heard.append))
         await until(lambda: bool(heard))
         assert heard == [
-            f"Bitable table {stage.table_id} (BITABLE_TABLE_ID): column 发言次数 is missing: add it as 数字 (number)"
+            f"Bitable table {stage.table_id} (BITABLE_TABLE_ID): column 发言次数 is missing: add it as 数字 (number); "
+            "`python -m core tables check --add` adds what is missing"
         ]
         assert stage.entry.status(stage.store).problem == heard[0]
         assert stage.calls() == 0
@@ -114,6 +115,16 @@ async def test_a_missing_optional_column_is_fine(tmp_path: Path) -> None:
         assert "被Pin次数" not in stage.remote()[stage.people[0], NOW]
 
 
+async def test_what_is_refused_once_is_written_within_seconds(tmp_path: Path) -> None:
+    async with staged(tmp_path) as stage:
+        stage.sandbox.troubles[CREATE].append(refused(1254040))
+        stage.put(stage.people[0], count=1)
+        assert not await stage.flush()
+        assert stage.entry.next_flush - stage.clock.now <= 2_000
+        assert await stage.flush()
+        assert stage.counts() == {(stage.people[0], NOW): 1}
+
+
 async def test_a_broken_table_costs_fewer_and_fewer_calls(tmp_path: Path) -> None:
     async with staged(tmp_path) as stage:
         table = stage.there
@@ -124,6 +135,7 @@ async def test_a_broken_table_costs_fewer_and_fewer_calls(tmp_path: Path) -> Non
             waits.append(stage.entry.next_flush - stage.clock.now)
         assert waits[0] == RETRY_AFTER
         assert waits == sorted(waits)
+        assert sum(waits[:6]) < LONGEST_RETRY < sum(waits[:7])  # Seven tries in the first hour.
         assert waits[-1] == LONGEST_RETRY
 
 

@@ -169,7 +169,7 @@ def test_a_hook_that_fails_sends_nothing(tmp_path: Path) -> None:
 
     with Bench(tmp_path / "data") as bench:
         bench.arrive(*(message(f"om_{number}") for number in (1, 2, 3)))
-        bench.run(plugin("pin", on_message=on_message))
+        bench.run(plugin("pin", on_message=on_message, permissions=("im:message:send_as_bot",)))
         waiting = bench.store.unsent(bench.now, 10)
         assert [one.message.key for one in waiting] == ["om_1"]
         bench.store.sent(waiting[0].id, "om_x", bench.now)
@@ -186,5 +186,5 @@ def test_a_message_without_a_key_or_a_place_is_refused(tmp_path: Path, wrong: di
         told.append(str(error.value))
 
     with Bench(tmp_path / "data") as bench:
-        bench.run(plugin("pin", startup=startup))
+        bench.run(plugin("pin", startup=startup, permissions=("im:message:send_as_bot",)))
     assert len(told) == 1

@@ -12,7 +12,8 @@ from plugin_package import GOOD, install, on_path
 
 from core.context import STATE
 from core.errors import ConfigurationError, Problem
-from core.plugins import Plugin, available, command_of, load, load_one
+from core.packages import available
+from core.plugins import Plugin, command_of, load
 from core.settings import PluginSettings
 
 FILE = Path("plugins.toml")
@@ -69,7 +70,7 @@ def test_an_enabled_package_is_loaded(site: Path) -> None:
     assert plugin.types == ("im.message.receive_v1",)
     assert plugin.hooks["on_message"].arguments == ("message",)
     assert plugin.tables == (STATE,)
-    assert load_one(available()["birthday"]).summary == "Wishes happy birthday."
+    assert plugin.manifest.summary == "Wishes happy birthday."
 
 
 def test_plugins_come_in_the_order_of_the_file(site: Path) -> None:
@@ -121,6 +122,15 @@ def good(*lines: str, **replaced: str) -> str:
     return source + "\n".join(lines)
 
 
+WRONG_DEFAULT = """\
+from core import Config, Manifest, env
+
+class Options(Config):
+    hour: int = env("BAD_HOUR", 24, le=23)
+
+manifest = Manifest(name="bad", summary="", config=Options)
+"""
+AUTHOR = "the author of larkflock-bad 1.2.3"
 BROKEN: dict[str, tuple[str, str, str]] = {
     "an import error": (
         "import nothing_of_this_name",
@@ -138,33 +148,57 @@ BROKEN: dict[str, tuple[str, str, str]] = {
         "larkflock_bad cannot be imported: ValueError: plugin name 'Bad One'",
         "repair the plugin",
     ),
-    "no manifest": ("x = 1", "larkflock_bad has no manifest", "the author has to add `manifest = Manifest("),
-    "a manifest of another kind": ("manifest = {}", "larkflock_bad has no manifest", "the author has to add"),
+    "no manifest": ("x = 1", "larkflock_bad has no manifest", f"{AUTHOR} has to add `manifest = Manifest("),
+    "a manifest of another kind": ("manifest = {}", "larkflock_bad has no manifest", f"{AUTHOR} has to add"),
+    "a text where several are meant": (
+        good(**{'birthday."': 'birthday.", permissions="im:chat:read"'}),
+        "the manifest's permissions is 'im:chat:read'",
+        f"{AUTHOR} has to give a tuple",
+    ),
+    "a configuration that is no model": (
+        good(**{'birthday."': 'birthday.", config=dict'}),
+        "the manifest's config is <class 'dict'>, no configuration model",
+        f"{AUTHOR} has to derive it from core.Config",
+    ),
+    "a default that its own rule refuses": (
+        WRONG_DEFAULT,
+        "the default of hour: should be less than or equal to 23",
+        f"{AUTHOR} has to mend it; until then set hour yourself",
+    ),
     "another name": (
         GOOD.format(name="other"),
         "the manifest of larkflock_bad says its name is 'other'",
         "use [plugins.other]",
     ),
-    "an unknown hook": (good(on_message="on_mesage"), "unknown hook 'on_mesage'", "the author has to mend the hook"),
+    "an unknown hook": (
+        good(on_message="on_mesage"),
+        "there is no hook on_mesage",
+        f"{AUTHOR} has to name it on_message",
+    ),
     "an unknown argument": (
         good(**{"message: Message)": "message: Message, chat: str)"}),
-        "Argument(s) {'chat'} are declared in the hookimpl but can not be found in the hookspec",
-        "the author has to mend the hook",
+        "hook on_message wants chat",
+        f"{AUTHOR} has to use the arguments it can have: message, ctx",
     ),
     "a hook that is not asynchronous": (
         good(**{"async def": "def"}),
         "hook on_message is not asynchronous",
-        "the author has to write `async def`",
+        f"{AUTHOR} has to write `async def`",
+    ),
+    "a hook marked with options": (
+        good(**{"@hookimpl": "@hookimpl(tryfirst=True)"}),
+        "hook on_message is marked with options",
+        f"{AUTHOR} has to write @hookimpl without any",
     ),
     "on_event without events": (
         good("@hookimpl", "async def on_event(event): ..."),
         "on_event and the manifest's events do not belong together",
-        "the author has to give both",
+        f"{AUTHOR} has to give both",
     ),
     "events without on_event": (
         good(**{'summary="Wishes happy birthday."': 'summary="", events=("a.b",)'}),
         "on_event and the manifest's events do not belong together",
-        "the author has to give both",
+        f"{AUTHOR} has to give both",
     ),
 }
 
@@ -174,7 +208,7 @@ def test_a_broken_plugin_is_one_clear_problem(site: Path, kind: str) -> None:
     source, what, fix = BROKEN[kind]
     install(site, "bad", source)
     (problem,) = problems("bad")
-    assert problem.where == "plugins.toml [plugins.bad]"
+    assert problem.where == f"plugins.toml [plugins.bad]{' config' if 'default' in kind else ''}"
     assert what in problem.what
     assert fix in problem.fix
 
@@ -293,7 +327,7 @@ WRONG: dict[str, tuple[dict[str, Any], dict[str, str], str, str, str]] = {
         {},
         CONFIG,
         "cannot be checked: KeyError",
-        "the author has to mend the configuration model",
+        "the author of larkflock-birthday 1.2.3 has to mend the configuration model",
     ),
     "an unknown table": (
         {"tables": {"birthday": "tblX"}},

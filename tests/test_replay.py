@@ -48,7 +48,8 @@ def counter(worth: int = 1, refuse: Callable[[Message], None] = lambda message: 
         ctx.table(SCORES).set(row["user"], hidden=f"last {message.id}", at=ctx.now())
         ctx.send("oc_group", "text", {"text": "thanks"}, key=message.id)
 
-    return plugin(on_message=on_message, **({"tables": (SCORES, FACTS)} | parts))
+    declared = {"tables": (SCORES, FACTS), "permissions": ("im:message:send_as_bot",)}
+    return plugin(on_message=on_message, **(declared | parts))
 
 
 def texts(count: int, start: int = 0) -> list[bytes]:
@@ -215,6 +216,7 @@ async def test_nothing_leaves_a_replay(bench: Bench) -> None:
         on_message=on_message,
         on_event=on_event,
         on_schedule=on_schedule,
+        permissions=("im:message:send_as_bot", "im:message:readonly"),
         tables=(FACTS,),
         events=("attachment.done",),
         publishes=("tester.seen",),

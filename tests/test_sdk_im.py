@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import io
 import queue
-import threading
 import zlib
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import lark_oapi as lark
-import lark_oapi.ws.client as lark_ws
 import orjson
 import pytest
 from lark_oapi.api.contact.v3 import BatchUserRequest
@@ -44,44 +41,17 @@ from lark_oapi.api.im.v1 import (
     ReplyMessageRequestBody,
 )
 from sandbox_client import SECONDS, Client, running, until
+from sdk_link import long_connection
 
 from sandbox.config import ClientConfig, SandboxConfig
-
-lark_ws.loop.close()  # Made when the SDK is imported, used by none of these tests, and closed by nobody else.
 
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(100)
 EAGER = ClientConfig(reconnect_count=-1, reconnect_interval=1, reconnect_nonce=0, ping_interval=1)
 
 
-@contextlib.asynccontextmanager
-async def long_connection(client: Client, handle: Callable[[P2ImMessageReceiveV1], None]) -> AsyncIterator[None]:
-    """The SDK's client on a loop and a thread of its own, as FEISHU.md §13.1 (3) describes."""
-    loop = asyncio.new_event_loop()
-    app = client.sandbox.world.app
-    dispatcher = lark.EventDispatcherHandler.builder("", "").register_p2_im_message_receive_v1(handle).build()
-    link = lark_ws.Client(app.app_id, app.secret, event_handler=dispatcher, domain=client.sandbox.url)
-
-    def run() -> None:
-        asyncio.set_event_loop(loop)
-        lark_ws.loop = loop
-        with contextlib.suppress(asyncio.CancelledError):
-            link.start()
-        loop.run_until_complete(asyncio.gather(*asyncio.all_tasks(loop), return_exceptions=True))
-        loop.close()
-
-    async def stop() -> None:
-        link._auto_reconnect = False
-        await link._disconnect()
-        for task in asyncio.all_tasks() - {asyncio.current_task()}:
-            task.cancel()
-
-    thread = threading.Thread(target=run)
-    thread.start()
-    try:
-        yield
-    finally:
-        asyncio.run_coroutine_threadsafe(stop(), loop)
-        await asyncio.to_thread(thread.join, SECONDS)
+def telling(handle: Callable[[P2ImMessageReceiveV1], None]) -> lark.EventDispatcherHandler:
+    """Hands messages to ``handle``."""
+    return lark.EventDispatcherHandler.builder("", "").register_p2_im_message_receive_v1(handle).build()
 
 
 async def heard(messages: queue.Queue[P2ImMessageReceiveV1]) -> P2ImMessageReceiveV1:
@@ -92,8 +62,7 @@ async def test_the_long_connection_receives_acknowledges_and_reconnects() -> Non
     config = SandboxConfig(scenario="quiet", client=EAGER, part_size=200, app_id="cli_00000000000000a1")
     async with running(config) as client:
         messages: queue.Queue[P2ImMessageReceiveV1] = queue.Queue()
-        async with long_connection(client, messages.put):
-            await asyncio.wait_for(client.sandbox.gateway.connected(), SECONDS)
+        async with long_connection(client, telling(messages.put)):
             message_id = client.say("长" * 500).message_id
             event = await heard(messages)
             assert event.event is not None
@@ -124,8 +93,7 @@ async def test_a_handler_that_raises_gets_the_event_again() -> None:
             if attempts.qsize() == 1:
                 raise ValueError("the first time")
 
-        async with long_connection(client, handle):
-            await asyncio.wait_for(client.sandbox.gateway.connected(), SECONDS)
+        async with long_connection(client, telling(handle)):
             client.say("你好")
             await until(lambda: attempts.qsize() == 2)
             await asyncio.wait_for(client.sandbox.gateway.delivery.emptied(), SECONDS)

@@ -13,7 +13,7 @@ from storage_contract import NOTES, PLUGIN, SCORES, delete, put, score
 
 from core.errors import Fenced, StorageError
 from core.storage.protocol import Commit, Consumer, Dead, Due, Engine, Failure, Publication, StoreHandle
-from core.table import Json, Number, PersonName, Table, Text, Timestamp
+from core.table import Number, PersonName, Table, Text
 
 reopen, engine, store = contract.reopen, contract.engine, contract.store
 
@@ -286,48 +286,3 @@ def test_a_column_may_be_called_like_a_word_of_sql(store: StoreHandle) -> None:
     store.settle(PLUGIN, words, updated=[(waiting.rowid, waiting.version)])
     store.save_people({"g": "组长"}, 1, [(PLUGIN, words, "group")])
     assert len(store.pending(PLUGIN, words, 5)) == 1
-
-
-# Declarations that change
-
-
-def test_an_added_column_keeps_the_rows(reopen: Callable[[], Engine]) -> None:
-    before = Table("t", (Text("k"), Number("n")), key=("k",))
-    after = Table("t", (Text("k"), Number("n"), Text("x"), Json("j"), Timestamp("at")), key=("k",), indexes=(("x",),))
-    with reopen() as engine:
-        store = engine.store()
-        store.prepare(PLUGIN, (before,))
-        store.cursor(PLUGIN, 0)
-        put(store, before, {"k": "a", "n": 5})
-        store.close()
-    with reopen() as engine:
-        store = engine.store()
-        store.prepare(PLUGIN, (after,))
-        store.prepare(PLUGIN, (after,))
-        assert list(store.scan(PLUGIN, after)) == [{"k": "a", "n": 5, "x": "", "j": None, "at": None}]
-        put(store, after, {"k": "a", "n": 6, "x": "now"})
-        assert len(store.find(PLUGIN, after, {"x": "now"})) == 1
-        store.prepare(PLUGIN, (before,))
-        put(store, before, {"k": "b", "n": 7})
-        assert [row["n"] for row in store.scan(PLUGIN, before)] == [6, 7]
-        store.close()
-
-
-@pytest.mark.parametrize("setting", ["", "T_TABLE_ID"])
-def test_a_key_cannot_change_and_nothing_is_lost_by_trying(store: StoreHandle, setting: str) -> None:
-    columns = (Text("a", "甲"), Text("b", "乙"))
-    store.prepare(PLUGIN, (Table("t", columns, key=("a", "b"), setting=setting),))
-    store.prepare(PLUGIN, (Table("t", columns, key=("a", "b"), setting=setting, indexes=(("b",),)),))
-    for key in (("a",), ("b", "a")):
-        added = Table("added", (Text("k"),), key=("k",))
-        with pytest.raises(StorageError, match=r"table counting\.t: its key was .*'a', 'b'.* cannot become"):
-            store.prepare(PLUGIN, (added, Table("t", columns, key=key, setting=setting)))
-        with pytest.raises(StorageError):
-            put(store, added, {"k": "not made either"})
-
-
-def test_a_private_table_cannot_become_a_mirrored_one_nor_back(store: StoreHandle) -> None:
-    for name, first, second in (("t", "", "T_ID"), ("u", "T_ID", "")):
-        store.prepare(PLUGIN, (Table(name, (Text("a", "甲"),), key=("a",), setting=first),))
-        with pytest.raises(StorageError, match=rf"counting\.{name}: a private table cannot become a mirrored"):
-            store.prepare(PLUGIN, (Table(name, (Text("a", "甲"),), key=("a",), setting=second),))

@@ -39,6 +39,7 @@ def test_what_is_trimmed_is_gone_and_its_positions_never_come_again(
     journal.trim([4, 5, 6])
     journal.trim([1])
     assert (journal.trimmed(), journal.head()) == (6, 6)
+    assert [journal.forgotten(after) for after in range(8)] == [4, 3, 3, 3, 2, 1, 0, 0]
     assert [event.seq for event in journal.read_after(0, ["a"], 10)[0]] == [2, 3]
     assert journal.read_after(3, ["a"], 10) == ([], 6)
     assert journal.fetch(5) is None

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from log_lines import logged
 
 from core import Malformed, Message
-from core.bus import MOST_ATTEMPTS, PluginConsumer
+from core.attempts import MOST_ATTEMPTS
+from core.bus import PluginConsumer
 from core.cli import main
 from core.status import ApiStatus, AttachmentStatus, ConnectionStatus, JournalStatus, OutboxStatus
 from core.suspension import Streak

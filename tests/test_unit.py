@@ -21,7 +21,7 @@ LIKES = Table(
     key=("message", "who"),
     indexes=(("message",), ("at",)),
 )
-START = (0, 0, 0, 0, 0)
+START = (0, 0, 0, 0, 0, 0)
 """The mark of a unit in which nothing is collected."""
 FACTS = Table("facts", (Text("id"), Number("n")), key=("id",), by_message=True)
 

@@ -46,7 +46,9 @@ class House:
 
     def upkeep(self, keep_days: int = 30, **given: Any) -> Upkeep:
         fast = {"look_every": 0.005, "breath": 0.0} | given
-        return Upkeep(self.engine, self.directory, [READER], keep_days=keep_days, clock=lambda: self.now, **fast)
+        return Upkeep(
+            self.engine, self.directory, lambda: [READER], keep_days=keep_days, clock=lambda: self.now, **fast
+        )
 
     def looked(self, keep_days: int = 30, **given: Any) -> Upkeep:
         """What upkeep does in one day."""
@@ -230,7 +232,7 @@ def test_a_disk_that_is_nearly_full_is_told_before_it_is(house: House) -> None:
 
 
 def test_a_data_directory_that_is_gone_is_a_problem(tmp_path: Path, house: House) -> None:
-    upkeep = Upkeep(house.engine, tmp_path / "gone", [READER], keep_days=30, clock=lambda: NOW)
+    upkeep = Upkeep(house.engine, tmp_path / "gone", lambda: [READER], keep_days=30, clock=lambda: NOW)
     assert "cannot be read" in upkeep.status().problem
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ..errors import ConfigurationError
+from .enable import disable, enable
 from .start import Start
 
 if TYPE_CHECKING:
@@ -23,6 +23,10 @@ def plugins(ctx: click.Context) -> None:
     """
     if ctx.invoked_subcommand is None:
         _show(ctx.obj)
+
+
+plugins.add_command(enable)
+plugins.add_command(disable)
 
 
 @plugins.command()
@@ -44,26 +48,31 @@ def resume(start: Start, *, name: str) -> None:
 
 
 def _show(start: Start) -> None:
-    from ..plugins import available, load_one
+    from ..packages import BUNDLED, available
+    from ..plugins import load_all
     from ..settings import load_plugins_file
 
-    sections = load_plugins_file(start.settings().plugins_file)
+    file = start.settings().plugins_file
+    sections = load_plugins_file(file)
     there = available()
+    loaded = load_all(sections, start.env, file)
+    fit = {plugin.name: plugin.manifest for plugin in loaded.plugins}
+    unfit = {one.name: one.problems for one in loaded.unfit}
     missing = sections.keys() - there.keys()
     width = max(map(len, [*there, *missing]), default=0)
     for name, origin in there.items():
         enabled = name in sections and sections[name].enabled
         state = click.style("enabled", fg="green") if enabled else click.style("off    ", dim=True)
-        click.echo(f"{click.style(name.ljust(width), bold=True)}  {state}  {origin.source}")
+        hides = [rival.source for rival in origin.rivals] if origin.source == BUNDLED else []
+        hidden = f" (hides that of {', '.join(hides)})" if hides else ""
+        click.echo(f"{click.style(name.ljust(width), bold=True)}  {state}  {origin.source}{hidden}")
         if not enabled:
-            click.echo("    enable it in plugins.toml to see what it declares")
+            click.echo(f"    enable it to see what it declares: python -m core plugins enable {name}")
             continue
-        try:
-            lines = list(_declared(load_one(origin)))
-        except ConfigurationError as error:
-            lines = [click.style(error.problems[0].what, fg="red")]
-        for line in lines:
+        for line in _declared(fit[name]) if name in fit else ():
             click.echo(f"    {line}")
+        for problem in unfit.get(name, ()):
+            click.echo(f"    {click.style(problem.what, fg='red')}\n      → {problem.fix}")
     for name in sorted(missing):
         state = click.style("missing", fg="red")
         click.echo(f"{click.style(name.ljust(width), bold=True)}  {state}  named in plugins.toml, but not installed")
@@ -76,6 +85,8 @@ def _declared(manifest: Manifest) -> Iterator[str]:
         yield f"table {table.name}: {place}"
     if manifest.permissions:
         yield f"scopes: {', '.join(manifest.permissions)}"
+    if manifest.apis:
+        yield f"other APIs: {', '.join(manifest.apis)}"
     if manifest.schedules:
         yield f"schedules: {', '.join(schedule.name for schedule in manifest.schedules)}"
     if manifest.publishes:

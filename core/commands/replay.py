@@ -163,7 +163,7 @@ def _quiet(plugin: Plugin) -> Iterator[None]:
     """What the plugin logs was logged when the events were handled."""
     from loguru import logger
 
-    from ..plugins import available
+    from ..packages import available
 
     module = available()[plugin.name].module
     logger.disable(module)

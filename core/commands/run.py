@@ -13,6 +13,8 @@ from .start import Start, directory_of
 
 if TYPE_CHECKING:
     from ..app import Application, Left
+    from ..plugins import Loaded
+    from ..reload import Reload
     from ..settings import Settings
     from ..trial import SandboxProcess
 
@@ -102,8 +104,8 @@ async def _try_out(
         sandbox = await SandboxProcess.start(options)
         try:
             everywhere = {"CHAT_ID": "", "DATA_DIR": str(directory)}
-            settings = {"API_MONTHLY_QUOTA": UNLIMITED, **env, **sandbox.environment, **everywhere}
-            return await _work(settings, sandbox, recording=recording, until_idle=until_idle, plain=plain)
+            given = {"API_MONTHLY_QUOTA": UNLIMITED, **env, **sandbox.environment, **everywhere}
+            return await _work(*_loaded(given), sandbox, recording=recording, until_idle=until_idle, plain=plain)
         finally:
             await sandbox.stop()
 
@@ -114,19 +116,32 @@ async def _go_live(
     from ..app import milliseconds
     from ..gaps import moment
     from ..instance import sole_instance
-    from .check import checked
 
-    settings, _ = checked(env, needs_credentials=True)
+    settings, loaded, reload = _loaded(env)
     try:
         start = moment(since, milliseconds(), settings.zone) if since is not None else None
     except ValueError as problem:
         raise click.BadParameter(str(problem), param_hint="--since") from problem
     with sole_instance(settings.data_dir):
-        return await _work(env, None, start, recording=recording, until_idle=until_idle, plain=plain)
+        return await _work(
+            settings, loaded, reload, None, start, recording=recording, until_idle=until_idle, plain=plain
+        )
+
+
+def _loaded(env: Mapping[str, str]) -> tuple[Settings, Loaded, Reload]:
+    """What the program starts with, and what brings later changes of ``plugins.toml``."""
+    from ..reload import PluginsFile, Reload
+    from .check import checked
+
+    file = PluginsFile(Path(env.get("PLUGINS_FILE") or "plugins.toml"))  # Before it is read, to miss no change.
+    settings, loaded = checked(env, needs_credentials=True)
+    return settings, loaded, Reload(file, lambda: checked(env, needs_credentials=True)[1])
 
 
 async def _work(
-    env: Mapping[str, str],
+    settings: Settings,
+    loaded: Loaded,
+    reload: Reload,
     sandbox: SandboxProcess | None,
     since: int | None = None,
     *,
@@ -136,28 +151,42 @@ async def _work(
 ) -> Left:
     import asyncio
 
-    from ..app import Application, stop_on_signals
+    from ..app import Application
     from ..logs import set_up
+    from ..overdue import watch
+    from ..prints import only_the_program_prints
+    from ..signals import obey_signals
     from ..view import LiveView, PlainView
-    from .check import checked
 
-    settings, plugins = checked(env, needs_credentials=True)
     if recording is not None:
-        _load(recording, settings, [plugin.name for plugin in plugins])
-    application = Application(settings, plugins, since=since)
-    stop_on_signals(application)
+        _load(recording, settings, [plugin.name for plugin in loaded.plugins])
+    application = Application(settings, loaded.plugins, unfit=loaded.unfit, reload=reload, since=since)
+    obey_signals(application)
     lively = sys.stdout.isatty() and not plain
     view = LiveView(application, sandbox) if lively else PlainView(application, sandbox)
-    set_up(settings.log_dir, settings.log_level, console=view.log)
-    side = [asyncio.create_task(view.show())]
+    log_restored = set_up(settings.log_dir, settings.log_level, console=view.log)
+    _tell(loaded)
+    side = [asyncio.create_task(view.show()), asyncio.create_task(watch(lambda: application.consumers, log_restored))]
     if until_idle:
         side.append(asyncio.create_task(_stop_when_idle(application, sandbox)))
     try:
-        return await application.run()
+        with only_the_program_prints():
+            return await application.run()
     finally:
         for task in side:
             task.cancel()
         await asyncio.gather(*side, return_exceptions=True)
+
+
+def _tell(loaded: Loaded) -> None:
+    """Say once what is wrong with the plugins."""
+    from loguru import logger
+
+    for unfit in loaded.unfit:
+        logger.error("Plugin {} ({}) is set aside, the others run. {}", unfit.name, unfit.source, unfit)
+    for plugin in loaded.plugins:
+        for remark in plugin.remarks:
+            logger.warning("{}: {} ({})", remark.where, remark.what, remark.fix)
 
 
 def _load(recording: Path, settings: Settings, plugins: Sequence[str]) -> None:

@@ -11,7 +11,7 @@ import contextlib
 import random
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from socket import SHUT_RDWR
 from typing import Any, Final, NamedTuple
 
@@ -43,12 +43,15 @@ UNHEARD_FOR: Final = 3
 Confirm = Callable[[Sequence[Any], StorageError | None], None]
 Submit = Callable[[bytes, Any, Confirm], None]
 """Hands an event to the journal; ``Confirm`` is called with the tickets of what is durable, or with the error."""
+Expect = Callable[[bytes], asyncio.Future[bytes] | None]
+"""What the acknowledgement of an event has to carry, a future that is sure to be done in time; None = nothing."""
 
 
 class _Ticket(NamedTuple):
     socket: aiohttp.ClientWebSocketResponse
     frame: Frame
     arrived: float
+    reply: asyncio.Future[bytes] | None
 
 
 class Replaced(Exception):
@@ -67,6 +70,7 @@ class LongConnection:
         *,
         clock: Callable[[], int],
         on_given_up: Callable[[], None],
+        expect: Expect = lambda body: None,
         max_retries: int | None = None,
         retry_delay: float | None = None,
         opening: float = OPENING,
@@ -77,6 +81,7 @@ class LongConnection:
         self._submit = submit
         self._clock = clock
         self._on_given_up = on_given_up
+        self._expect = expect
         self._max_retries = max_retries
         self._retry_delay = retry_delay
         self._opening = opening
@@ -296,7 +301,7 @@ class LongConnection:
             return
         self._last_event = self._last_frame
         self._unacknowledged += 1
-        self._submit(payload, _Ticket(socket, frame, self._heard), self._durable)
+        self._submit(payload, _Ticket(socket, frame, self._heard, self._expect(payload)), self._durable)
 
     def _take_config(self, payload: bytes) -> None:
         if payload:
@@ -316,16 +321,25 @@ class LongConnection:
         if error is not None:  # Not stored, so not acknowledged: the platform will push them again.
             self._answered(len(tickets))
             return
-        task = asyncio.create_task(self._acknowledge(tickets))
+        self._begin(self._acknowledge([ticket for ticket in tickets if ticket.reply is None]))
+        for ticket in tickets:
+            if ticket.reply is not None:  # Each by itself: nothing else waits for what somebody may answer.
+                self._begin(self._reply(ticket, ticket.reply))
+
+    def _begin(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
         self._acknowledging.add(task)
         task.add_done_callback(self._acknowledging.discard)
 
-    async def _acknowledge(self, tickets: Sequence[_Ticket]) -> None:
+    async def _reply(self, ticket: _Ticket, reply: asyncio.Future[bytes]) -> None:
+        await self._acknowledge([ticket], await reply)
+
+    async def _acknowledge(self, tickets: Sequence[_Ticket], reply: bytes | None = None) -> None:
         now = time.monotonic()
-        for socket, frame, arrived in tickets:
+        for socket, frame, arrived, _ in tickets:
             self._answered(1)
             try:
-                await socket.send_bytes(frames.ack(frame, now - arrived))
+                await socket.send_bytes(frames.ack(frame, now - arrived, reply))
             except Malformed as problem:
                 self._rejected[str(problem)] = self._rejected.get(str(problem), 0) + 1
             except (ConnectionError, aiohttp.ClientError) as error:

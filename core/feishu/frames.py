@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import Callable
 from typing import Final
 
@@ -36,10 +37,13 @@ def ping(service: int) -> bytes:
     return frame.SerializeToString()
 
 
-def ack(frame: Frame, took: float) -> bytes:
-    """The same frame with code 200; ``took`` seconds were spent on it. Raises ``Malformed`` if it lacks fields."""
+def ack(frame: Frame, took: float, reply: bytes | None = None) -> bytes:
+    """The same frame with code 200 and, for a callback, ``reply``; ``took`` seconds were spent on it.
+
+    Raises ``Malformed`` if it lacks fields.
+    """
     frame.headers.add(key="biz_rt", value=str(int(took * 1000)))
-    frame.payload = OK
+    frame.payload = OK if reply is None else b'{"code":200,"data":"%b"}' % b64encode(reply)
     try:
         return frame.SerializeToString()
     except EncodeError as error:

@@ -24,7 +24,6 @@ REACTIONS_PER_MESSAGE: Final = 10
 """That one call shows; a message with more is asked for again."""
 
 BOT_IS_OUT: Final = 230002
-SCOPE_MISSING: Final = frozenset({99991672, 230027})
 
 Item = Mapping[str, Any]
 

@@ -18,9 +18,10 @@ import aiohttp
 import orjson
 from aiolimiter import AsyncLimiter
 from loguru import logger
-from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, stop_after_attempt
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_after_attempt
 
 from ..errors import ApiError, ApiFailure, QuotaExhausted, Unreachable
+from . import scopes
 from .ledger import Ledger
 from .streams import Download, FilePart, FilePayload, allowed_time, is_file, save
 
@@ -42,7 +43,6 @@ _ADVICE: Final = {
     10003: "check APP_ID and APP_SECRET",
     10014: "the app is disabled; enable it in the developer console",
     10015: "APP_SECRET does not belong to APP_ID; copy both again from the developer console",
-    99991672: "grant the scope in the developer console and publish a version",
     1254040: "check BITABLE_APP_TOKEN",
     1254103: "the table has as many records as the plan allows; delete what is not needed, or change the plan",
     1254041: "check the table ID",
@@ -60,6 +60,8 @@ class Operation:
     path: str
     """With ``{placeholders}``."""
     per_second: int = 50
+    repeatable: bool = True
+    """Whether it may be sent again when no answer came, though it may have had its effect."""
 
 
 class _Again(Exception):
@@ -178,8 +180,12 @@ class Api:
 
     async def _insist(self, operation: Operation, attempt: Callable[[dict[str, str]], Awaitable[T]]) -> T:
         """What ``attempt``, given the headers, answers at last."""
+
+        def worthwhile(error: BaseException) -> bool:
+            return isinstance(error, _Again) and (operation.repeatable or _without_effect(error.cause))
+
         retrying = AsyncRetrying(
-            retry=retry_if_exception_type(_Again),
+            retry=retry_if_exception(worthwhile),
             stop=stop_after_attempt(ATTEMPTS),
             wait=_wait,
             sleep=self.sleep,
@@ -293,9 +299,20 @@ class Api:
         code, msg = int(answer["code"]), str(answer.get("msg", ""))
         error = answer.get("error")
         detail = str(error.get("message", "")) if isinstance(error, dict) else ""
-        detail = "; ".join(part for part in (detail, _ADVICE.get(code, "")) if part)
-        passing = code == TOO_MANY or code in BAD_TOKEN or status == 429 or status >= 500
-        problem = ApiError(operation.name, code, msg, status=status, log_id=log_id, detail=detail, passing=passing)
+        wanted, link = self._wanted(operation, answer) if code in scopes.NOT_GRANTED else ((), "")
+        advice = f"grant the scope at {link} and publish a version" if link else _ADVICE.get(code, "")
+        detail = "; ".join(part for part in (detail, advice) if part)
+        problem = ApiError(
+            operation.name,
+            code,
+            msg,
+            status=status,
+            log_id=log_id,
+            detail=detail,
+            passing=code == TOO_MANY or code in BAD_TOKEN or status == 429 or status >= 500,
+            scopes=wanted,
+            link=link,
+        )
         if code == EXHAUSTED:
             raise QuotaExhausted(
                 f"{operation.name}: the platform says the month's API calls are used up ({code} {msg})"
@@ -309,6 +326,15 @@ class Api:
         if status >= 500:
             raise _Again(problem)
         raise problem
+
+    def _wanted(self, operation: Operation, answer: dict[str, Any]) -> tuple[scopes.Alternatives, str]:
+        """The scopes that a refusal names, else those that open the operation, and where they are granted."""
+        wanted = scopes.named_in(answer) or scopes.opening(operation.method, operation.path) or ()
+        return wanted, scopes.link(self._base_url, self._app_id, wanted)
+
+
+def _without_effect(failure: ApiFailure) -> bool:
+    return isinstance(failure, ApiError) and failure.status < 500
 
 
 def _wait(state: RetryCallState) -> float:

@@ -330,6 +330,9 @@ class JournalHandle(Protocol):
     def trimmed(self) -> int:
         """The last position that was trimmed, 0 when none was; some before it may still be kept."""
 
+    def forgotten(self, after: int) -> int:
+        """How many events beyond ``after`` were trimmed."""
+
     def expired(self, after: int, before: int, limit: int) -> tuple[list[int], int]:
         """Which of the ``limit`` events beyond ``after`` arrived before ``before`` (ms), and the last one looked at.
 

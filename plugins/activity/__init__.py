@@ -14,8 +14,7 @@ manifest = Manifest(
     summary="Scores how active each member of the group is.",
     permissions=(
         "im:message.group_msg",
-        "im:message:readonly",  # recalls
-        "im:message.reactions:read",
+        "im:message:readonly",  # reactions, recalls
         "contact:contact.base:readonly",
         "contact:user.base:readonly",
         "bitable:app",

@@ -27,6 +27,7 @@ ACTIVITY: Final = Table(
     key=("user_id", "period"),
     setting="BITABLE_TABLE_ID",
     ranked_by=("period", "score"),
+    title="活跃度",
 )
 """One row per person and month."""
 

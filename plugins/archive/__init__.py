@@ -37,7 +37,7 @@ manifest = Manifest(
         "im:message.group_msg",
         "im:message:readonly",  # recalls, edits, forwarded messages and attachments
         "im:message:send_as_bot",  # the digest
-        "im:chat:readonly",
+        "im:chat:read",
         "contact:contact.base:readonly",
         "contact:user.base:readonly",
         "bitable:app",

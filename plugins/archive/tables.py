@@ -50,6 +50,7 @@ ARCHIVE: Final = Table(
     indexes=(("topic_id",), ("sender_id",)),  # The second one finds the rows of people whose name became known.
     by_message=True,
     search=("content", "mentioned"),
+    title="消息归档",
 )
 """One row per message.
 
@@ -83,6 +84,7 @@ TOPICS: Final = Table(
     ),
     key=("topic_id",),
     setting="SUMMARY_TABLE_ID",
+    title="话题汇总",
 )
 """One row per topic that has enough replies."""
 

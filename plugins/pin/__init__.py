@@ -14,11 +14,10 @@ manifest = Manifest(
     name="pin",
     summary="Archives pinned messages and announces new ones.",
     permissions=(
-        "im:message.pins:read",
-        "im:message:readonly",  # the messages, their attachments, recalls
+        "im:message:readonly",  # pins, the messages, their attachments, recalls
         "im:message.group_msg",
         "im:message:send_as_bot",
-        "im:chat:readonly",
+        "im:chat:read",
         "contact:contact.base:readonly",
         "contact:user.base:readonly",
         "bitable:app",

@@ -31,6 +31,7 @@ PIN: Final = Table(
     key=("message_id",),
     setting="PIN_TABLE_ID",
     ranked_by=("pinned",),
+    title="Pin归档",
 )
 """One row per pinned message; times as ``YYYY-MM-DD HH:MM:SS`` where the group lives.
 

@@ -33,11 +33,15 @@ UNRULY: Mapping[str, str] = {
     "sleeps": "await asyncio.sleep(600)",
     "exits": "sys.exit('goodbye')",
     "leaks": "kept.append(ctx.state.get('kept', '') + 'x' * 100_000)",
+    "blocks": "heard % 500 == 50 and time.sleep(5)",
     "spins": "while heard % 500 == 50 and time.monotonic() - began < 5: pass",
     "freezes": "heard == 50 and ctypes.PyDLL(None).sleep(5)",
 }
-"""What each does with a message. ``spins`` computes for 5 s, in Python, now and then; ``freezes`` holds the
-interpreter's lock for 5 s once, as a C extension may: then no thread of the program can do anything."""
+"""What each does with a message. ``blocks`` waits for 5 s in a call that does not await, ``spins`` computes for 5 s in
+Python, both now and then; ``freezes`` holds the interpreter's lock for 5 s once, as a C extension may: then no thread
+of the program can do anything."""
+NOTICED = "Nothing could run for"
+"""How the program's log line begins that says so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +58,8 @@ class Course:
     """Bytes of the process at the end."""
     attempts: Mapping[str, int]
     """Failed ones, by plugin."""
+    noticed: Sequence[str]
+    """What the program said of times in which nothing could run."""
 
     def lag(self, share: float) -> float:
         """The lag below which that share of the looks found the plugins."""
@@ -89,5 +95,7 @@ def beside(directory: Path, unruly: Sequence[str], *, events_a_second: float, se
         memory = int(Path(f"/proc/{running.pid}/statm").read_text().split()[1]) * 4096
         attempts = {plugin["name"]: plugin["attempts"] for plugin in running.status()["plugins"]}
         running.kill()
+        noticed = [line[line.index(NOTICED) :] for line in running.said().splitlines() if NOTICED in line]
         verdict = judged(directory, stage, crowd)
-    return Course(verdict.pushes["ack_ms"], sorted(lags), verdict.pushes["timed_out"], verdict, memory, attempts)
+    late = verdict.pushes["timed_out"]
+    return Course(verdict.pushes["ack_ms"], sorted(lags), late, verdict, memory, attempts, noticed)

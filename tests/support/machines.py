@@ -209,7 +209,7 @@ class MirrorMachine(Machine):
         self.fate.refuse = refuse
         ledger = Ledger(self.store, 10**7, ZoneInfo("Asia/Shanghai"), self.clock)
         api = SimulatedApi(self.platform, ledger, self.loop.time)
-        people = People(api, self.store, (), clock=self.clock)
+        people = People(api, self.store, tuple, clock=self.clock)
         self.entry = MirroredTable(NAME, COUNTS, TABLE_ID, RemoteTable(api, "base", TABLE_ID), self.store, people)
 
     @rule(users=st.lists(USERS, min_size=1, max_size=6), count=st.integers(1, 9))

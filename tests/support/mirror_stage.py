@@ -70,7 +70,7 @@ class Stage:
         self._api = Api(self.sandbox.url, app.app_id, app.secret, self.ledger, sleep=self.sleep)
         await self._api.__aenter__()
         uses = [(PLUGIN, self.table, column) for column in self.table.people]
-        self.directory = People(self._api, self.store, uses, clock=self.clock)
+        self.directory = People(self._api, self.store, lambda: uses, clock=self.clock)
         remote = RemoteTable(self._api, self.sandbox.tables.app_token, self.table_id)
         self.entry = MirroredTable(PLUGIN, self.table, self.table_id, remote, self.store, self.directory)
         self.mirror = Mirror([self.entry], Pace(1_000_000), self.ledger, clock=self.clock)
@@ -90,7 +90,7 @@ class Stage:
     def put(self, *users: str, period: str = "2026-11", **values: Any) -> None:
         """Rows as a plugin commits them."""
         rows: dict[Any, Row | None] = {
-            (user, period): {**ROWS.blank, "user": user, "period": period, "updated": NOVEMBER, **values}
+            (user, period): {**self.table.blank, "user": user, "period": period, "updated": NOVEMBER, **values}
             for user in users
         }
         self.commit(rows)

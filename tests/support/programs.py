@@ -85,6 +85,10 @@ class CoreProgram:
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         self._process = process
 
+    def signal(self, number: signal.Signals) -> None:
+        """Send a signal that does not end it."""
+        self._process.send_signal(number)
+
     async def kill(self) -> None:
         """``kill -9``."""
         self._process.kill()
@@ -98,11 +102,18 @@ class CoreProgram:
         return self._process.returncode, said.decode()
 
 
-@asynccontextmanager
-async def core_program(directory: Path, sandbox: SandboxProgram) -> AsyncIterator[CoreProgram]:
-    """``python -m core run --plain`` in ``directory``, where its data, logs and plugins.toml are."""
-    (directory / "plugins.toml").write_text(PLUGINS)
+def core_environment(sandbox: SandboxProgram, **more: str) -> dict[str, str]:
+    """What a ``core`` process finds in its environment."""
     settings = {"RETRY_DELAY": "0.05", "API_MONTHLY_QUOTA": "1000000", "CHAT_ID": ""}
+    return {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), **sandbox.environment, **settings, **more}
+
+
+@asynccontextmanager
+async def core_program(
+    directory: Path, sandbox: SandboxProgram, *, plugins: str = PLUGINS, **more: str
+) -> AsyncIterator[CoreProgram]:
+    """``python -m core run --plain`` in ``directory``, where its data, logs and plugins.toml are."""
+    (directory / "plugins.toml").write_text(plugins)
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         *("-P", "-W", "error", "-m", "core", "run", "--plain"),
@@ -110,7 +121,7 @@ async def core_program(directory: Path, sandbox: SandboxProgram) -> AsyncIterato
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.DEVNULL,
         stderr=asyncio.subprocess.PIPE,
-        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), **sandbox.environment, **settings},
+        env=core_environment(sandbox, **more),
     )
     try:
         yield CoreProgram(process)

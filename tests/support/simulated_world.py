@@ -23,7 +23,7 @@ from simulated_platform import SimulatedApi, SimulatedPlatform
 from stepped import Doorway, Handles, SteppedConsumer, SteppedJournal
 
 from core import Context, Event, Manifest, Message, Number, Reaction, Retry, Row, Table, Text
-from core.bus import backoff
+from core.attempts import backoff
 from core.errors import StorageError
 from core.events import decode, envelope
 from core.feishu.bitable import RemoteTable
@@ -263,7 +263,7 @@ class World:
         ledger = Ledger(handles.store(durable=False), 10_000_000, ZoneInfo("Asia/Shanghai"), self.clock)
         api = SimulatedApi(self.platform, ledger, lambda: self._now)
         self._outbox = Outbox(api, store, clock=self.clock, backoff=backoff, tick=TICK)
-        people = People(api, store, (), clock=self.clock)
+        people = People(api, store, tuple, clock=self.clock)
         self.entry = MirroredTable(NAME, COUNTS, TABLE_ID, RemoteTable(api, "base", TABLE_ID), store, people)
         self.mirror = Mirror([self.entry], Pace(10_000_000), ledger, clock=self.clock, tick=TICK)
         self._publishing = asyncio.Event()
@@ -407,7 +407,12 @@ class World:
 
         calls = {"on_message": on_message, "on_reaction": on_reaction, "on_event": on_event}
         manifest = Manifest(
-            name=NAME, summary="Simulated.", tables=(COUNTS, SEEN, NOTES), events=(NOTED,), publishes=(NOTED,)
+            name=NAME,
+            summary="Simulated.",
+            permissions=("im:message:send_as_bot",),
+            tables=(COUNTS, SEEN, NOTES),
+            events=(NOTED,),
+            publishes=(NOTED,),
         )
         hooks: Mapping[str, Hook] = {
             name: Hook(call, tuple(inspect.signature(call).parameters)) for name, call in calls.items()

@@ -28,7 +28,7 @@ class SteppedConsumer(PluginConsumer):
     """A consumer on the loop of the simulation instead of its own."""
 
     def wake(self) -> None:
-        self._wake.set()
+        self._thread._wake.set()
 
     async def run(self) -> None:
         await self._consume()

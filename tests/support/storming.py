@@ -5,7 +5,7 @@ from __future__ import annotations
 import bisect
 import json
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,9 @@ from sandbox.faults.presets import preset
 HARMLESS = frozenset({"slow"})
 """Calls that these strike are answered all the same."""
 ANSWERED = frozenset({"answer-lost", "answer-cut", "answer-garbage"})
-"""Calls that these strike are carried out, so that they are counted as if they had gone well."""
+"""Calls that these strike are carried out, so that they are counted as if they had gone well,"""
+OWN = 200
+"""as long as so many ms after the strike, or in the same one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,18 +43,16 @@ def storm(
     rate: float,
     speed: float,
     seed: int,
-    without: Collection[int] = (),
     patience: float = 1800.0,
 ) -> Storm:
     """So many ``seconds`` of the world, ``speed`` times as fast, with ``rate`` messages in each of them.
 
-    Connections are dropped every 5 s of the world on average, so ``speed`` times as often; no call is refused with a
-    code of ``without``. The storm goes on until everything is written. Raises ``AssertionError`` when that does not
-    happen.
+    Connections are dropped every 5 s of the world on average, so ``speed`` times as often. The storm goes on until
+    everything is written. Raises ``AssertionError`` when that does not happen.
     """
     day = crowd_of_a_day(round(seconds * rate), seed)
     crowd = Crowd(day.messages, round(day.end - seconds * 1000), 1000 / rate, seed, pins=0.01)
-    faults = [fault.document() for fault in preset("storm") if not {*(fault.codes or ())} & {*without}]
+    faults = [fault.document() for fault in preset("storm")]
     for fault in faults:
         if fault["kind"] == "drop":
             fault["every"] /= speed
@@ -89,8 +89,7 @@ def recoveries(
             continue
         place = _place(strike)
         moments = well[strike["to"]] if place == "call" else acknowledged
-        index = bisect.bisect_right(moments, strike["at"])
-        index += strike["kind"] in ANSWERED  # The first one is the very call whose answer was lost.
+        index = bisect.bisect_right(moments, strike["at"] + OWN * (strike["kind"] in ANSWERED))
         if index < len(moments):
             found[place].append((moments[index] - strike["at"]) / 1000)
     return {place: sorted(seconds) for place, seconds in found.items()}

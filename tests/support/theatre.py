@@ -230,13 +230,13 @@ def fetch(url: str, body: bytes | None = None) -> Any:
 class _TimedCalls(Calls):
     """Calls that are written down, too."""
 
-    def __init__(self, file: IO[str]) -> None:
-        super().__init__()
+    def __init__(self, now: Callable[[], int], file: IO[str]) -> None:
+        super().__init__(now)
         self._file = file
 
-    def count(self, name: str, code: int) -> None:
+    def count(self, name: str, code: int, *, ms: float = 0.0) -> None:
         """One call that has ended."""
-        super().count(name, code)
+        super().count(name, code, ms=ms)
         self._file.write(json.dumps([time.time_ns() // 1_000_000, name, code]) + "\n")
 
 
@@ -257,7 +257,7 @@ async def _serve(given: dict[str, Any]) -> None:
     directory = Path(given["directory"])
     sandbox = Sandbox(config, scenario=crowd.scenario(directory))
     with (directory / CALLS).open("w", buffering=1) as file:
-        sandbox.calls = _TimedCalls(file)
+        sandbox.calls = _TimedCalls(sandbox.clock, file)
         await _stand(sandbox)
 
 

@@ -35,6 +35,17 @@ def _with_rows(statement: str, count: int, width: int) -> str:
     return statement.replace("{rows}", ",".join([row] * count))
 
 
+def in_few_lengths(values: Sequence[Any]) -> list[Any]:
+    """``values``, one at least, with the last one repeated until there are 1, 4, 16 … of them, to look for all at once.
+
+    A query for every number there may be would have to be prepared, and is kept in memory then.
+    """
+    length = 1
+    while length < len(values):
+        length *= 4
+    return [*values, *[values[-1]] * (length - len(values))]
+
+
 class SqliteHandle:
     """One thread's connection; it turns the database's errors into ``StorageError``."""
 

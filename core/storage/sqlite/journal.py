@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from ...errors import Damaged
 from ..protocol import Appended, Dead, Record, Stored
-from .handle import insert_rows
+from .handle import in_few_lengths, insert_rows
 from .retention import DAMAGED, SqliteJournalRetention
 from .retention import SCHEMA as RETENTION
 
@@ -69,8 +69,8 @@ class SqliteJournal(SqliteJournalRetention):
 
     def known(self, keys: Sequence[bytes]) -> set[bytes]:
         found: set[bytes] = set()
-        for i in range(0, len(keys), 500):
-            some = keys[i : i + 500]
+        for i in range(0, len(keys), 256):
+            some = in_few_lengths(keys[i : i + 256])
             marks = ",".join("?" * len(some))
             found.update(row[0] for row in self.read(f"SELECT key FROM event WHERE key IN ({marks})", some))
         return found

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import orjson
 
-from ...errors import StorageError, Undeclared
+from ...errors import TableChanged, Undeclared
 from ...table import STRUCTURED, Attachments, Json, Number, Row, Table, Text, Timestamp
 from ..protocol import Between, Key
 from .search import SearchIndex
@@ -21,6 +21,17 @@ TRACKED: Final = """
   _deleted INTEGER NOT NULL DEFAULT 0    -- deleted here, not yet there
 """
 NUMBERED: Final = "_id INTEGER PRIMARY KEY"
+
+TEXT: Final = "TEXT NOT NULL DEFAULT ''"
+WHOLE: Final = "INTEGER NOT NULL DEFAULT 0"
+REAL: Final = "REAL NOT NULL DEFAULT 0"
+MOMENT: Final = "INTEGER"
+FILES: Final = "TEXT NOT NULL DEFAULT '[]'"
+JSON: Final = "TEXT"
+KINDS: Final = {TEXT: "text", WHOLE: "a number", REAL: "a number", MOMENT: "a time", FILES: "attachments", JSON: "JSON"}
+NUMERIC: Final = {WHOLE, REAL}
+"""A number may get other decimals: a column takes both."""
+ADVICE: Final = "; the author has to give the new table a name of its own, the old one stays with its rows"
 
 
 class Layout:
@@ -136,7 +147,11 @@ class Layout:
         return tuple(row[name] for name in self.table.key)
 
     def prepare(self, database: sqlite3.Connection) -> None:
-        """Make the table, or add the columns it does not have yet. Raises ``StorageError`` when the key changed."""
+        """Make the table, or add the columns it does not have yet; one that is declared no more stays, with its values.
+
+        Raises ``TableChanged`` when the key changed, a column holds another kind of value now, or the table was private
+        and is mirrored now or the other way round.
+        """
         declared = {column.name: _declaration(column) for column in self.table.stored}
         present = database.execute(f"PRAGMA table_info({self.name})").fetchall()
         if not present:
@@ -145,7 +160,10 @@ class Layout:
             self._same_key(database)
             names = {row[1] for row in present}
             if self.tracked != ("_version" in names):
-                raise StorageError(f"table {self._index}: a private table cannot become a mirrored one, nor back")
+                raise TableChanged(
+                    f"table {self._index}: a private table cannot become a mirrored one, nor back{ADVICE}"
+                )
+            self._same_kinds(declared, present)
             for name, declaration in declared.items():
                 if name not in names:
                     database.execute(f"ALTER TABLE {self.name} ADD COLUMN {quoted(name)} {declaration}")
@@ -177,10 +195,8 @@ class Layout:
     def _number_rows(self, database: sqlite3.Connection) -> None:
         """Make a private table anew, with row numbers."""
         before = quoted(f"{self._index}.before")
-        columns = {
-            quoted(name): f"{kind}{' NOT NULL' if needed else ''}{f' DEFAULT {default}' if default else ''}"
-            for _, name, kind, needed, default, _ in database.execute(f"PRAGMA table_info({self.name})").fetchall()
-        }
+        present = database.execute(f"PRAGMA table_info({self.name})").fetchall()
+        columns = {quoted(row[1]): _declared(row) for row in present}
         names = ", ".join(columns)
         database.execute(f"ALTER TABLE {self.name} RENAME TO {before}")
         database.execute(self._creation(f"{name} {declaration}" for name, declaration in columns.items()))
@@ -192,7 +208,17 @@ class Layout:
             if unique and origin in ("u", "pk"):
                 key = tuple(row[2] for row in database.execute(f'PRAGMA index_info("{index}")').fetchall())
                 if key != self.table.key:
-                    raise StorageError(f"table {self._index}: its key was {key} and cannot become {self.table.key}")
+                    was, now = ", ".join(key), ", ".join(self.table.key)
+                    raise TableChanged(f"table {self._index}: its key was {was} and cannot become {now}{ADVICE}")
+
+    def _same_kinds(self, declared: Mapping[str, str], present: Sequence[Sequence[Any]]) -> None:
+        for row in present:
+            was, now = _declared(row), declared.get(row[1], "")
+            if now and was != now and not {was, now} <= NUMERIC:
+                raise TableChanged(
+                    f"table {self._index}: column {row[1]} is stored as {_words(was)} and cannot become {_words(now)}; "
+                    "the author has to give the new column a name of its own, the old one stays with its values"
+                )
 
 
 def quoted(name: str) -> str:
@@ -203,17 +229,27 @@ def quoted(name: str) -> str:
 def _declaration(column: object) -> str:
     match column:
         case Text():
-            return "TEXT NOT NULL DEFAULT ''"
+            return TEXT
         case Number(places=0):
-            return "INTEGER NOT NULL DEFAULT 0"
+            return WHOLE
         case Number():
-            return "REAL NOT NULL DEFAULT 0"
+            return REAL
         case Timestamp():
-            return "INTEGER"
+            return MOMENT
         case Attachments():
-            return "TEXT NOT NULL DEFAULT '[]'"
+            return FILES
         case _:
-            return "TEXT"
+            return JSON
+
+
+def _declared(info: Sequence[Any]) -> str:
+    """How a column that exists was declared, from its ``table_info``; a key alone makes a column NOT NULL as well."""
+    _, _, kind, needed, default, _ = info
+    return f"{kind} NOT NULL DEFAULT {default}" if needed and default else str(kind)
+
+
+def _words(declaration: str) -> str:
+    return KINDS.get(declaration, declaration)
 
 
 class Layouts:

@@ -32,6 +32,11 @@ class SqliteJournalRetention(SqliteHandle):
         rows = self.read("SELECT value FROM mark WHERE name = 'trimmed'")
         return int(rows[0][0]) if rows else 0
 
+    def forgotten(self, after: int) -> int:
+        trimmed = self.trimmed()
+        ((kept,),) = self.read("SELECT count(*) FROM event WHERE seq > ? AND seq <= ?", (after, trimmed))
+        return max(0, trimmed - after) - int(kept)
+
     def expired(self, after: int, before: int, limit: int) -> tuple[list[int], int]:
         rows = self.read(
             "SELECT seq, received < ? FROM event WHERE seq > ? AND seq NOT IN (SELECT seq FROM damaged)"

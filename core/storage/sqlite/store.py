@@ -19,7 +19,7 @@ from .attachments import SqliteAttachmentSide, ask_for
 from .dead import SCHEMA as DEAD
 from .dead import SqliteDeadSide, keep_failure, settle
 from .faults import storage_error
-from .handle import insert_rows
+from .handle import in_few_lengths, insert_rows
 from .layout import Layout
 from .mirror import SCHEMA as ADOPTED
 from .outbox import SqliteOutboxSide, put_in_outbox
@@ -66,7 +66,7 @@ CREATE TABLE IF NOT EXISTS note (name TEXT PRIMARY KEY, value TEXT NOT NULL) WIT
 """
 
 
-MOST_PARAMETERS: Final = 500
+MOST_PARAMETERS: Final = 256
 
 
 class SqliteStore(
@@ -107,7 +107,7 @@ class SqliteStore(
         layout = self.layout(plugin, table)
         found: dict[Key, Row] = {}
         for i in range(0, len(keys), MOST_PARAMETERS):
-            values = [key[0] for key in keys[i : i + MOST_PARAMETERS]]
+            values = in_few_lengths([key[0] for key in keys[i : i + MOST_PARAMETERS]])
             for row in map(layout.row, self.read(layout.among(len(values)), values)):
                 found[layout.key(row)] = row
         return found
@@ -216,10 +216,10 @@ class SqliteStore(
 
     def people(self, open_ids: Sequence[str]) -> dict[str, tuple[str, int]]:
         known: dict[str, tuple[str, int]] = {}
-        for i in range(0, len(open_ids), 500):
-            some = open_ids[i : i + 500]
+        for i in range(0, len(open_ids), MOST_PARAMETERS):
+            some = in_few_lengths(open_ids[i : i + MOST_PARAMETERS])
             marks = ",".join("?" * len(some))
-            for row in self.read(f"SELECT open_id, name, fetched FROM person WHERE open_id IN ({marks})", tuple(some)):
+            for row in self.read(f"SELECT open_id, name, fetched FROM person WHERE open_id IN ({marks})", some):
                 known[row[0]] = (row[1], row[2])
         return known
 
