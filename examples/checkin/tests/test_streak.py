@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from larkflock_checkin.streak import earned, moved
 
@@ -14,6 +14,7 @@ def test_the_first_days_earn_the_fibonacci_sequence():
     assert [earned(day) for day in range(1, 11)] == [1, 1, 2, 3, 5, 8, 13, 21, 34, 55]
 
 
+@settings(max_examples=50, deadline=None)
 @given(st.integers(3, 70))
 def test_each_day_earns_the_two_before_it(streak):
     assert earned(streak) == earned(streak - 1) + earned(streak - 2)

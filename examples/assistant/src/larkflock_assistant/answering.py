@@ -1,108 +1,156 @@
-"""From a question to an answer in a card: what is waiting is answered, a few at a time.
+"""From a question to an answer in a card: step by step, each stored before the next.
 
-It is done in two steps, each stored before the next: first a card entity is made, then it is sent and filled. So a
-restart in the middle goes on with the same card, and a message is answered once.
+A card entity is made, it is sent, it grows, it is complete. So a restart in the middle goes on with the same card, and
+a message is answered once. Each look is short: between two of them the plugin hears its events.
 """
 
 from __future__ import annotations
 
 import asyncio
-from datetime import datetime
+from collections.abc import Callable
 from typing import Any, Final
 
-from core import ApiFailure, Context, QuotaExhausted, Row
+from core import ApiError, ApiFailure, Context, Row, Unreachable
 
-from . import cards
-from .memory import Turn, chat, tokens
-from .model import Model, Unanswered
+from . import allowance, cards
+from .desk import Desk
+from .draft import Draft
+from .memory import Said, Turn, chat
 from .settings import AssistantConfig
-from .tables import CONVERSATIONS, TURNS
+from .tables import CONVERSATIONS, OPEN, TURNS
 
-AT_ONCE: Final = 4
-"""Questions that are answered side by side."""
-MOST_TRIES: Final = 3
-"""Times a question is taken up when the platform fails."""
-FIRST_GAP: Final = 1.0
-"""Seconds until a card grows for the first time; each later gap is half as long again."""
-GROWTH: Final = 1.5
-AGAIN: Final = 5_000
-"""ms until a question is taken up again."""
+LOOK: Final = 0.5
+"""Seconds after which a card is looked at again while its answer is written."""
+AGAIN: Final = 3_000
+"""ms until a platform that cannot be reached is tried again."""
+LATE: Final = 10 * 60 * 1000
+"""ms after which nobody waits for an answer any more."""
+SENT_BEFORE: Final = 18121
+"""A message with the same ``uuid`` is there, or on its way."""
+BUSY: Final = frozenset({230020, 230049})
+"""Too much is sent to this chat; the message is still being sent (FEISHU.md §4.1)."""
+UNSHOWN: Final = "（平台没有接受这个回答。）"
+WORDS: Final = {"recalled": ("（问题已撤回。）", "gone"), "stopped": ("（已停下。）", "failed")}
+"""What a card says whose answer is not to come, and the state of the turn then."""
 
 Ctx = Context[AssistantConfig]
 
 
-async def work(ctx: Ctx, model: Model) -> None:
-    """Answer what has a card, make cards for what has none, and come back while something is left."""
+def waiting(ctx: Ctx) -> list[Row]:
+    """The turns with which something is left to do, the oldest first."""
     turns = ctx.table(TURNS)
-    ready = sorted(turns.find(state="card"), key=lambda row: row["asked"])[:AT_ONCE]
-    fresh = sorted(turns.find(state="new"), key=lambda row: row["asked"])[:AT_ONCE]
-    await asyncio.gather(*(_answer(row, ctx, model) for row in ready), *(_prepare(row, ctx) for row in fresh))
-    left = [*turns.find(state="card"), *turns.find(state="new")]
-    if left:
-        failing = all(row["tries"] for row in left)
-        ctx.schedule("answer", at=ctx.now() + (AGAIN if failing else 0))
+    return sorted((row for state in OPEN for row in turns.find(state=state)), key=lambda row: row["asked"])
 
 
-def sequence(row: Row, now: int) -> int:
-    """The next number of a card's changes: they have to grow, also after a restart, and a card takes ten a second."""
-    return max(1, int(now - row["begun"]) // 100)
+async def look(ctx: Ctx, desk: Desk) -> None:
+    """Take every open question a step further, and come back while some are left."""
+    rows = waiting(ctx)
+    desk.keep({row["message_id"] for row in rows if row["state"] == "asked"})
+    if all(desk.draft(row["message_id"]) for row in rows):
+        await desk.ended(LOOK)
+    pause = 0
+    for row in rows:
+        try:
+            await _step(row, ctx, desk)
+        except ApiFailure as error:
+            if isinstance(error, ApiError) and error.scopes:
+                raise  # The kernel holds the plugin back until the scope is granted.
+            pause = max(pause, _failed(row, error, ctx))
+    if waiting(ctx):
+        ctx.schedule("answer", at=ctx.now() + pause)
 
 
-def gaps(updates: int) -> list[float]:
-    """Seconds between the times a card grows."""
-    return [FIRST_GAP * GROWTH**number for number in range(updates)]
+def _failed(row: Row, error: ApiFailure, ctx: Ctx) -> int:
+    """Try it again in so many ms, or give it up."""
+    if _passes(error):
+        ctx.log.warning("The answer to {id} has to wait: {error}", id=row["message_id"], error=error)
+        return AGAIN
+    ctx.log.error("{id} is not answered: {error}", id=row["message_id"], error=error)
+    ctx.table(TURNS).set(row["message_id"], state="failed")
+    return 0
 
 
-async def _prepare(row: Row, ctx: Ctx) -> None:
-    """Make the card."""
+async def _step(row: Row, ctx: Ctx, desk: Desk) -> None:
+    """The next step of one question. Raises ``ApiFailure``."""
+    turns, key, state = ctx.table(TURNS), row["message_id"], row["state"]
+    if state in WORDS:
+        words, after = WORDS[state]
+        if row["card_id"]:
+            await _change(row, ctx, lambda number: cards.replace(row["card_id"], cards.complete(words, key), number))
+        turns.set(key, state=after)
+    elif state in ("new", "card") and ctx.now() - row["asked"] >= LATE:
+        turns.set(key, state="failed")
+    elif state == "new":
+        made = await ctx.call(cards.create(cards.growing()))
+        turns.set(key, state="card", card_id=str(made["card_id"]), begun=ctx.now())
+    elif state == "card":
+        await _send(row, ctx)
+        turns.set(key, state="asked")
+        desk.ask(key, _conversation(row, ctx))
+    elif state == "again":
+        await _change(row, ctx, lambda number: cards.replace(row["card_id"], cards.growing(), number))
+        turns.set(key, state="asked")
+        desk.ask(key, _conversation(row, ctx))
+    else:
+        draft = desk.draft(key) or desk.ask(key, _conversation(row, ctx))
+        await (_complete(row, draft, ctx) if draft.over else _grow(row, draft, ctx))
+
+
+async def _send(row: Row, ctx: Ctx) -> None:
+    """Answer the message with its card; once, however often it is done."""
     key = row["message_id"]
     try:
-        made = await ctx.call(cards.create(cards.growing()))
-    except ApiFailure as error:
-        _failed(row, error, ctx)
-    else:
-        ctx.table(TURNS).set(key, state="card", card_id=str(made["card_id"]), begun=ctx.now() - 1_000, tries=0)
+        await ctx.call(cards.reply(key, row["card_id"], uuid=f"assistant-{key}"[:50]))
+    except ApiError as error:
+        if error.code != SENT_BEFORE:
+            raise
 
 
-async def _answer(row: Row, ctx: Ctx, model: Model) -> None:
-    """Send the card and fill it."""
-    key, card_id = row["message_id"], row["card_id"]
+async def _grow(row: Row, draft: Draft, ctx: Ctx) -> None:
+    """Show the text so far, if it is time; when that fails the whole text comes all the same."""
+    text = draft.growth(asyncio.get_running_loop().time())
+    if text:
+        try:
+            await _change(row, ctx, lambda number: cards.grow(row["card_id"], text, number))
+        except ApiFailure as error:
+            ctx.log.info("A card did not grow: {error}", error=error)
+
+
+async def _complete(row: Row, draft: Draft, ctx: Ctx) -> None:
+    """Show the whole answer, or what went wrong."""
+    key, text = row["message_id"], draft.text
+    if draft.problem:
+        ctx.log.warning("The question {id} was not answered: {reason}", id=key, reason=draft.problem)
+        text = f"{text}\n\n（{draft.problem}，可以稍后再试。）".lstrip()
+    state = "failed" if draft.problem else "done"
     try:
-        if not row["answer"]:  # One that is answered anew has been sent already.
-            await ctx.call(cards.reply(key, card_id, uuid=f"assistant-{key}"[:50]))
-        text, state = await _grown(row, ctx, model)
-        await ctx.call(cards.replace(card_id, cards.complete(text, key), sequence(row, ctx.now())))
-    except ApiFailure as error:
-        _failed(row, error, ctx)
-    else:
-        ctx.table(TURNS).set(key, state=state, answer=text, tries=0)
+        await _change(row, ctx, lambda number: cards.replace(row["card_id"], cards.complete(text, key), number))
+    except ApiError as error:
+        if _passes(error) or error.scopes:
+            raise
+        ctx.log.warning("The platform does not take the answer to {id}: {error}", id=key, error=error)
+        await _change(row, ctx, lambda number: cards.replace(row["card_id"], cards.complete(UNSHOWN, key), number))
+        state = "failed"
+    allowance.spend(draft.cost, ctx)
+    ctx.table(CONVERSATIONS).add(row["conversation_id"], tokens=draft.cost)
+    ctx.table(TURNS).set(key, state=state, answer=text)
 
 
-async def _grown(row: Row, ctx: Ctx, model: Model) -> tuple[str, str]:
-    """The whole answer, shown as it grows, or in its place what went wrong; and the state of the turn then."""
-    spent = spent_today(ctx)
-    if spent >= ctx.config.daily_tokens:
-        return "今天的额度用完了，明天再问我吧。", "failed"
-    said = _conversation(row, ctx)
-    text, shown = "", ""
-    waits = iter(gaps(ctx.config.updates if ctx.budget().left > ctx.config.reserve else 0))
-    loop = asyncio.get_running_loop()
-    due = loop.time() + next(waits, float("inf"))
-    try:
-        async with asyncio.timeout(ctx.config.timeout):
-            async for text in model.answer(said):
-                if loop.time() >= due and text != shown:
-                    await ctx.call(cards.grow(row["card_id"], text, sequence(row, ctx.now())))
-                    shown, due = text, loop.time() + next(waits, float("inf"))
-    except (Unanswered, TimeoutError) as error:
-        reason = str(error) or "模型没有及时回答"
-        ctx.log.warning("a question was not answered: {reason}", reason=reason)
-        return f"{text}\n\n（{reason}，可以稍后再试。）".lstrip(), "failed"
-    _count(row, sum(tokens(one["content"]) for one in said) + tokens(text), ctx)
-    return text, "done"
+async def _change(row: Row, ctx: Ctx, request: Callable[[int], Any]) -> None:
+    """Change the card under the next number: numbers have to grow, also when a crash forgets the last one."""
+    turns, key = ctx.table(TURNS), row["message_id"]
+    before = turns.get(key) or row
+    number = max(int(before["sequence"]) + 1, ctx.now() - (before["begun"] or 0))
+    turns.set(key, sequence=number)
+    await ctx.call(request(number))
 
 
-def _conversation(row: Row, ctx: Ctx) -> list[Any]:
+def _passes(error: ApiFailure) -> bool:
+    """Whether the same call may succeed later."""
+    return isinstance(error, Unreachable) or (isinstance(error, ApiError) and (error.passing or error.code in BUSY))
+
+
+def _conversation(row: Row, ctx: Ctx) -> list[Said]:
     """What the model is given: the turns of the thread before this one, since it was last made to forget."""
     conversation = ctx.table(CONVERSATIONS).get(row["conversation_id"])
     since = (conversation["since"] if conversation else None) or 0
@@ -120,27 +168,3 @@ def _conversation(row: Row, ctx: Ctx) -> list[Any]:
         most_turns=config.memory_turns,
         most_tokens=config.memory_tokens,
     )
-
-
-def spent_today(ctx: Ctx) -> int:
-    """Tokens spent since midnight, about."""
-    spent = ctx.state.get("spent", {})
-    return int(spent.get("tokens", 0)) if spent.get("day") == _today(ctx) else 0
-
-
-def _count(row: Row, count: int, ctx: Ctx) -> None:
-    ctx.state.set("spent", {"day": _today(ctx), "tokens": spent_today(ctx) + count})
-    ctx.table(CONVERSATIONS).add(row["conversation_id"], tokens=count)
-
-
-def _today(ctx: Ctx) -> str:
-    return datetime.fromtimestamp(ctx.now() / 1000, ctx.timezone).date().isoformat()
-
-
-def _failed(row: Row, error: ApiFailure, ctx: Ctx) -> None:
-    """The platform did not take it: once more, some times; not when the month's calls are spent."""
-    tries = row["tries"] + 1
-    over = tries >= MOST_TRIES or isinstance(error, QuotaExhausted)
-    if over:
-        ctx.log.error("{id} is not answered: {error}", id=row["message_id"], error=error)
-    ctx.table(TURNS).set(row["message_id"], tries=tries, **({"state": "failed"} if over else {}))

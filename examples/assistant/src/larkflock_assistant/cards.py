@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any, Final
 
 ANSWER: Final = "answer"
-LONGEST: Final = 20_000
-"""Code points of an answer that a card shows; a card holds about 30 KB."""
+LONGEST: Final = 24_000
+"""Bytes of an answer that a card shows; a card holds about 30 KB (FEISHU.md §10.1)."""
 THINKING: Final = "……"
+
+_MENTION: Final = re.compile(r"<(?=/?(?:at|person)\b)", re.IGNORECASE)
+_IMAGE: Final = re.compile(r"!+(?=\[[^\n]*\]\()")
 
 
 def growing() -> dict[str, Any]:
@@ -42,16 +46,18 @@ def complete(text: str, message_id: str, *, again: bool = True) -> dict[str, Any
 
 
 def shown(text: str) -> str:
-    """What a model wrote, without tags: no model may mention everybody, and none of its images is fetched."""
-    short = text if len(text) <= LONGEST else f"{text[:LONGEST]}…"
-    return short.replace("<", "&#60;").replace("![", "!\u200b[") or THINKING
+    """What a model wrote, as a card may show it: it mentions nobody, and an image is a link."""
+    harmless = _IMAGE.sub("", _MENTION.sub("&#60;", text)).strip()
+    encoded = harmless.encode()
+    short = harmless if len(encoded) <= LONGEST else f"{encoded[:LONGEST].decode(errors='ignore')}…"
+    return short or THINKING
 
 
 def create(card: dict[str, Any]) -> Any:
     """The request that makes a card entity."""
     from lark_oapi.api.cardkit.v1 import CreateCardRequest, CreateCardRequestBody
 
-    body = CreateCardRequestBody.builder().type("card_json").data(json.dumps(card)).build()
+    body = CreateCardRequestBody.builder().type("card_json").data(_json(card)).build()
     return CreateCardRequest.builder().request_body(body).build()
 
 
@@ -68,7 +74,13 @@ def grow(card_id: str, text: str, sequence: int) -> Any:
     """The request that shows the text so far."""
     from lark_oapi.api.cardkit.v1 import ContentCardElementRequest, ContentCardElementRequestBody
 
-    body = ContentCardElementRequestBody.builder().content(shown(text)).sequence(sequence).build()
+    body = (
+        ContentCardElementRequestBody.builder()
+        .content(shown(text))
+        .uuid(f"{card_id}-{sequence}")
+        .sequence(sequence)
+        .build()
+    )
     return ContentCardElementRequest.builder().card_id(card_id).element_id(ANSWER).request_body(body).build()
 
 
@@ -76,8 +88,8 @@ def replace(card_id: str, card: dict[str, Any], sequence: int) -> Any:
     """The request that replaces the whole card."""
     from lark_oapi.api.cardkit.v1 import Card, UpdateCardRequest, UpdateCardRequestBody
 
-    whole = Card.builder().type("card_json").data(json.dumps(card)).build()
-    body = UpdateCardRequestBody.builder().card(whole).sequence(sequence).build()
+    whole = Card.builder().type("card_json").data(_json(card)).build()
+    body = UpdateCardRequestBody.builder().card(whole).uuid(f"{card_id}-{sequence}").sequence(sequence).build()
     return UpdateCardRequest.builder().card_id(card_id).request_body(body).build()
 
 
@@ -93,3 +105,7 @@ def bot_info() -> Any:
         .token_types({AccessTokenType.TENANT})
         .build()
     )
+
+
+def _json(card: dict[str, Any]) -> str:
+    return json.dumps(card, ensure_ascii=False)

@@ -39,8 +39,8 @@ def conversations(stored: Stored, limit: int) -> None:
     names = stored.names()
     for row in rows[:limit]:
         who = names.get(row["starter"]) or row["starter"]
-        facts = f"{int(row['turns'])} turns · {int(row['tokens'])} tokens"
-        click.echo(f"{_when(row['last'], stored)}  {row['conversation_id']}  {who} · {facts}  {row['title']}")
+        facts = f"{who} · {int(row['turns'])} turns · {int(row['tokens'])} tokens  {row['title']}"
+        click.echo(f"{_when(row['last'], stored)}  {row['conversation_id']}  {_plain(facts)}")
     if len(rows) > limit:
         click.echo(f"{len(rows) - limit} more: --limit {len(rows)}")
     if not rows:
@@ -51,17 +51,28 @@ def conversations(stored: Stored, limit: int) -> None:
 @click.argument("conversation_id")
 @click.pass_obj
 def show(stored: Stored, conversation_id: str) -> None:
-    """Read one conversation; the first column of `conversations` names it."""
+    """Read one conversation; `conversations` lists their IDs."""
     if stored.get(CONVERSATIONS, conversation_id) is None:
-        raise click.UsageError(
+        raise click.ClickException(
             f"there is no conversation {conversation_id!r}; see: python -m core assistant conversations"
         )
     names = stored.names()
     for row in sorted(stored.find(TURNS, conversation_id=conversation_id), key=lambda one: one["asked"]):
-        click.secho(f"{_when(row['asked'], stored)}  {names.get(row['asker']) or row['asker']}", bold=True)
-        click.echo("(taken back)" if row["state"] == "gone" else row["question"])
+        who = _plain(names.get(row["asker"]) or row["asker"])
+        click.secho(f"{_when(row['asked'], stored)}  {who}", bold=True)
+        click.echo("(taken back)" if row["state"] == "gone" else _printable(row["question"]))
         click.secho("assistant", bold=True)
-        click.echo(f"{row['answer'] or '(' + row['state'] + ')'}\n")
+        click.echo(f"{_printable(row['answer']) or '(' + row['state'] + ')'}\n")
+
+
+def _plain(text: str) -> str:
+    """On one line."""
+    return " ".join(_printable(text).split())
+
+
+def _printable(text: str) -> str:
+    """Nothing in it can move the terminal's cursor but the end of a line."""
+    return "".join(one if one.isprintable() or one == "\n" else " " for one in text)
 
 
 def _when(time: int | None, stored: Stored) -> str:

@@ -30,6 +30,8 @@ def tokens(text: str) -> int:
 
 def chat(system: str, before: Sequence[Turn], question: str, *, most_turns: int, most_tokens: int) -> list[Said]:
     """The messages for the model: what it is, the latest turns that fit, the question; the oldest turns go first."""
+    if tokens(question) > most_tokens:
+        question = question[:most_tokens]  # No character is more than a token.
     left = most_tokens - tokens(question)
     kept: list[Turn] = []
     for turn in reversed(before[-most_turns:] if most_turns else ()):

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+import asyncio
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, cast
 
-from .memory import Said
+from . import dialect
+from .draft import Draft
 from .settings import AssistantConfig
 
 if TYPE_CHECKING:
@@ -13,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class Unanswered(Exception):
-    """The model gave no answer; the text says why, in words that a group may read."""
+    """The model gave no whole answer; the text says why, in words that a group may read."""
 
 
 class Model:
@@ -23,37 +25,28 @@ class Model:
         self._config = config
         self._client: AsyncOpenAI | None = None
 
-    async def answer(self, chat: Sequence[Said]) -> AsyncIterator[str]:
-        """The answer so far, again and again as it grows. Raises ``Unanswered``."""
+    async def open(self) -> None:
+        """Make ready to ask; to be awaited before the first ``write``."""
+        if self._client is None:
+            await asyncio.to_thread(import_module, "openai")  # It takes a second, in which no event would be heard.
+        if self._client is None:
+            self._client = self._connected()
+
+    async def write(self, draft: Draft) -> None:
+        """Have the draft's text grow until the answer is whole, or no longer wanted. Raises ``Unanswered``."""
         from openai import APIConnectionError, APIError, APIStatusError, APITimeoutError
 
-        config = self._config
-        text = ""
-        options: dict[str, Any] = {"temperature": config.temperature, "top_p": config.top_p}
         try:
-            stream = await self._open().chat.completions.create(
-                model=config.model,
-                messages=cast("Any", list(chat)),
-                max_tokens=config.max_tokens,
-                stream=True,
-                extra_body=config.thinking_option,
-                **{name: value for name, value in options.items() if value is not None},
-            )
-            async with stream:
-                async for chunk in stream:
-                    added = chunk.choices[0].delta.content if chunk.choices else None
-                    if added:
-                        text += added
-                        yield text
+            await self._write(draft)
         except APITimeoutError as error:
             raise Unanswered("模型没有及时回答") from error
         except APIConnectionError as error:
             raise Unanswered("连不上模型") from error
         except APIStatusError as error:
             raise Unanswered(f"模型拒绝了请求（HTTP {error.status_code}）") from error
-        except APIError as error:
+        except (APIError, ValueError) as error:  # A line that is no JSON is a ValueError.
             raise Unanswered("模型的回答中断了") from error
-        if not text:
+        if draft.wanted and not draft.text:
             raise Unanswered("模型没有给出回答")
 
     async def close(self) -> None:
@@ -62,12 +55,39 @@ class Model:
             await self._client.close()
             self._client = None
 
-    def _open(self) -> AsyncOpenAI:
-        if self._client is None:
-            from openai import AsyncOpenAI
+    async def _write(self, draft: Draft) -> None:
+        assert self._client is not None
+        config, written = self._config, ""
+        sampling = {"temperature": config.temperature, "top_p": config.top_p}
+        options = dialect.options(config.host, max_tokens=config.max_tokens, thinking=config.thinking)
+        chosen = {name: value for name, value in sampling.items() if value is not None}
+        stream = await self._client.chat.completions.create(
+            model=config.model,
+            messages=cast("Any", draft.chat),
+            stream=True,
+            extra_body=options | chosen | config.extra,
+        )
+        async with stream:
+            async for chunk in stream:
+                if not draft.wanted:
+                    return
+                written += (chunk.choices[0].delta.content if chunk.choices else None) or ""
+                draft.text = _storable(written)
+                draft.counted = chunk.usage.total_tokens if chunk.usage else draft.counted
 
-            key = self._config.api_key.get_secret_value()
-            self._client = AsyncOpenAI(
-                api_key=key or "none", base_url=self._config.base_url, timeout=self._config.timeout, max_retries=2
-            )
-        return self._client
+    def _connected(self) -> AsyncOpenAI:
+        from openai import AsyncOpenAI, DefaultAsyncHttpxClient
+
+        config = self._config
+        return AsyncOpenAI(
+            api_key=config.api_key.get_secret_value() or "none",
+            base_url=config.base_url,
+            timeout=config.timeout,
+            max_retries=2,
+            http_client=DefaultAsyncHttpxClient(follow_redirects=False),  # A conversation goes nowhere else.
+        )
+
+
+def _storable(text: str) -> str:
+    """Halves of characters that came apart are put together, or replaced."""
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")

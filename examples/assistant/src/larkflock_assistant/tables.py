@@ -6,8 +6,12 @@ from typing import Final, Literal
 
 from core import Number, PersonName, Table, Text, Timestamp
 
-State = Literal["new", "card", "done", "failed", "gone"]
-"""``new`` it needs a card · ``card`` it has one, and the answer is to come · ``gone`` its question was taken back."""
+State = Literal["new", "card", "asked", "again", "recalled", "stopped", "done", "failed", "gone"]
+"""``new`` it needs a card · ``card`` that is made · ``asked`` and sent, the answer is to come · ``again`` it is asked
+once more · ``recalled`` and ``stopped`` the card has to say so · then ``done``, ``failed``, or ``gone``: taken back."""
+
+OPEN: Final[tuple[State, ...]] = ("new", "card", "asked", "again", "recalled", "stopped")
+"""States in which something is left to do."""
 
 CONVERSATIONS: Final = Table(
     "conversations",
@@ -42,9 +46,9 @@ TURNS: Final = Table(
         Text("card_id"),
         Timestamp("asked"),
         Timestamp("begun"),
-        Number("tries"),
+        Number("sequence"),
     ),
     key=("message_id",),
     indexes=(("conversation_id",), ("state",)),
 )
-"""One row for each question; private. ``begun`` is when its card was made, which its sequence numbers count from."""
+"""One row for each question; private. ``begun`` is when its card was made, ``sequence`` numbers its last change."""

@@ -15,7 +15,7 @@ from .pace import MINUTE, allowed
 from .registry import registry
 from .settings import CommandsConfig
 
-_REGISTRY: Final = registry()
+REGISTRY: Final = registry()
 
 ASKERS: Final = Table("askers", (Text("user_id"), Json("moments")), key=("user_id",))
 """When each person asked within a minute; private."""
@@ -35,7 +35,7 @@ manifest = Manifest(
     ),
     tables=(ASKERS,),
     config=CommandsConfig,
-    reads=_REGISTRY.reads,
+    reads=REGISTRY.reads,
     carried=("askers",),
 )
 
@@ -43,10 +43,10 @@ manifest = Manifest(
 @hookimpl
 async def startup(ctx: Context[CommandsConfig]) -> None:
     """Tell once what is wrong with commands of other packages, and with aliases."""
-    for problem in _REGISTRY.problems:
+    for problem in REGISTRY.problems:
         ctx.log.warning("{problem}; it is left out", problem=problem)
     for word, name in ctx.config.aliases.items():
-        if not _REGISTRY.has(name):
+        if not REGISTRY.has(name):
             ctx.log.warning("alias {word} stands for /{name}, and there is no such command", word=word, name=name)
 
 
@@ -57,7 +57,7 @@ async def on_message(message: Message, ctx: Context[CommandsConfig]) -> None:
         return
     text, mentions = str(message.content.get("text", "")), message.mentions
     wanted = asked(text, [one.key for one in mentions], ctx.config.aliases)
-    if wanted is None or not (_REGISTRY.has(wanted.name) or (wanted.slash and ctx.config.hint)):
+    if wanted is None or not (REGISTRY.has(wanted.name) or (wanted.slash and ctx.config.hint)):
         return
     if not await _meant(message, ctx) or not _in_pace(message.sender.open_id, ctx):
         return
@@ -80,7 +80,7 @@ async def on_card(action: CardAction, ctx: Context[CommandsConfig]) -> None:
     in_group = action.value.get("group") is True
     call = Call(tuple(arguments.split()), action.chat_id, in_group, action.person.open_id, ctx.now(), ctx.timezone)
     try:
-        answer = await answered(name, call, ctx, _REGISTRY)
+        answer = await answered(name, call, ctx, REGISTRY)
     except (Usage, Failed) as problem:
         ctx.answer(str(problem), kind="warning")
     else:
@@ -90,10 +90,10 @@ async def on_card(action: CardAction, ctx: Context[CommandsConfig]) -> None:
 async def _answer(wanted: Asked, call: Call, ctx: Context[CommandsConfig]) -> Answer | None:
     """What is answered to a message, also where the command has no answer; None for what was no command after all."""
     try:
-        return await answered(wanted.name, call, ctx, _REGISTRY)
+        return await answered(wanted.name, call, ctx, REGISTRY)
     except Usage as problem:
         # Words that stand for a command are said for other reasons, too: 话题 真多.
-        usage = _REGISTRY.usage(wanted.name)
+        usage = REGISTRY.usage(wanted.name)
         return Answer(f"/{wanted.name}", (str(problem), f"用法：{usage}")) if wanted.slash else None
     except Failed as problem:
         return Answer(f"/{wanted.name}", (str(problem),))
