@@ -2,11 +2,11 @@
 
     python benchmarks/tutorial.py [PAGE]
 
-It builds the wheel of this checkout and goes through ``docs/tutorial.md`` (or another page of ``docs/``) in a new folder,
-with nothing of the checkout on the path: commands in bash, edits in the files, what is to be said in the sandbox's page
-by a headless Chromium. What the page says will be seen has to be seen. Packages come from where pip is configured to
-take them; ``PIP_FIND_LINKS`` may name a folder of wheels. Prints the seconds of each step; exit code 1 at the first that
-does not do what the page says.
+It builds the wheel of this checkout and goes through ``docs/tutorial.md`` (or another page of ``docs/``) in a new
+folder, with nothing of the checkout on the path: commands in bash, edits in the files, what is to be said in the
+sandbox's page by a headless Chromium. What the page says will be seen has to be seen. Packages come from where pip is
+configured to take them; ``PIP_FIND_LINKS`` may name a folder of wheels. Prints the seconds of each step; exit code 1 at
+the first that does not do what the page says.
 """
 
 from __future__ import annotations

@@ -69,6 +69,8 @@ IDS: Final = frozenset(
 NAMES: Final = frozenset({"user_name", "sender_name", "operator_name"})
 FILES: Final = frozenset({"file_name", "path"})
 NUMBERS: Final = frozenset({"image_width", "image_height", "width", "height", "duration", "size", "file_size"})
+AUTHORED: Final = frozenset({"value", "form_value"})
+"""What an author of cards named, and people filled in: the names inside say nothing about it."""
 EMPTIED: Final = frozenset({"token", "ticket", "access_key"})
 """Secrets: not even a pseudonym is left."""
 
@@ -138,7 +140,7 @@ class Anonymizer:
 
     def _value(self, name: str, value: Any) -> Any:
         if isinstance(value, dict):
-            return self(value)
+            return {self._field(one): self._value(name if name in AUTHORED else one, of) for one, of in value.items()}
         if isinstance(value, list):
             return [self._value(name, one) for one in value]
         if isinstance(value, str):

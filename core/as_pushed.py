@@ -1,7 +1,8 @@
 """Messages and reactions as the API shows them, turned into the events that were pushed, or would have been; pure.
 
 The two forms differ in names, nesting and in what they leave out (FEISHU.md §4.2). The natural keys are the same, so
-what arrived anyway is dropped as a duplicate.
+what arrived anyway is dropped as a duplicate; only of an edit both may be there, as a pushed one does not say when it
+was made (§2.7).
 """
 
 from __future__ import annotations
@@ -86,6 +87,11 @@ def reaction_as_pushed(message_id: str, item: Mapping[str, Any], tenant: str = "
         "action_time": at,
     }
     return _event(REACTION_ADDED, f"reaction:{message_id}:{who}:{emoji}:{at}", at, tenant, event)
+
+
+def happened(event: bytes) -> int:
+    """When what one of these events tells of happened, ms UTC."""
+    return int(orjson.loads(event)["header"]["create_time"])
 
 
 def _event(kind: str, name: str, at: str, tenant: str, event: Mapping[str, Any]) -> bytes:

@@ -59,17 +59,27 @@ class ReadOnly:
         ``between=("sent", start, end)`` takes rows with ``start <= sent < end``, where None leaves an end open;
         ``after`` is a row of an earlier answer: only those behind it.
         """
+        self._know(equals, between)
         return self._store.select(self._plugin, self._table, equals=equals, between=between, limit=limit, after=after)
 
     def search(
         self, words: str, *, equals: Mapping[str, Any] = ANY, between: Between | None = None, limit: int = 20
     ) -> list[Row]:
         """Rows of a table with ``search`` in which all ``words`` occur, best first; filters as in ``select``."""
+        self._know(equals, between)
         return self._store.search(self._plugin, self._table, words, equals=equals, between=between, limit=limit)
 
     def scan(self) -> Iterator[Row]:
         """Every row in key order."""
         return self._store.scan(self._plugin, self._table)
+
+    def _know(self, equals: Mapping[str, Any], between: Between | None) -> None:
+        columns = [column.name for column in self._table.stored]
+        for name in (*equals, *(between[:1] if between else ())):
+            if name not in columns:
+                raise Undeclared(
+                    f"table {self._plugin}.{self._table.name} has no column {name}; it has: {', '.join(columns)}"
+                )
 
 
 def unread(manifests: Iterable[Manifest]) -> list[Problem]:

@@ -11,7 +11,7 @@ from typing import Any, Final, NamedTuple
 
 from loguru import logger
 
-from .as_pushed import as_pushed, left_out, reaction_as_pushed
+from .as_pushed import as_pushed, happened, left_out, reaction_as_pushed
 from .errors import ApiError, Malformed, QuotaExhausted, Unreachable
 from .events import MESSAGE
 from .feishu import history, scopes
@@ -27,6 +27,7 @@ from .storage.protocol import JournalHandle
 FOR_MESSAGES: Final = 2.9
 """Reserves of the pace that may be owed for messages and topics: what was said comes before what it costs."""
 FOR_REACTIONS: Final = 2.4
+FORGOTTEN: Final = "older than what the journal remembers (JOURNAL_KEEP_DAYS)"
 
 
 class Unaffordable(Exception):
@@ -266,8 +267,15 @@ class Repair:
         account.missed += sum(kind == MESSAGE for _, kind in fresh)
 
     def _fresh(self, bodies: Sequence[bytes]) -> list[tuple[bytes, str]]:
-        """Those that the journal does not have, with their types."""
-        records = {record.key: record for record in (admit(body, self._clock()) for body in bodies)}
+        """Those that the journal does not have, with their types.
+
+        Of what is older than its memory nobody knows whether it was handled: that is left out, not counted twice.
+        """
+        now, forgot = self._clock(), self._known.forgot_until()
+        kept = [body for body in bodies if happened(body) > forgot or forgot > now]
+        for _ in range(len(bodies) - len(kept)):
+            self._leave_out(FORGOTTEN)
+        records = {record.key: record for record in (admit(body, now) for body in kept)}
         there = self._known.known(list(records))
         return [(record.body, record.type) for key, record in records.items() if key not in there]
 

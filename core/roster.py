@@ -123,9 +123,9 @@ class Roster:
 
     def want(self, loaded: Loaded) -> str:
         """From now on these are wanted; what that changes, in words. What runs and is unfit now goes on as it was."""
-        before, self.unfit = self.plugins, loaded.unfit
-        set_aside = {one.name for one in loaded.unfit}
+        before, set_aside = self.plugins, {one.name for one in loaded.unfit}
         self.plugins = (*loaded.plugins, *(plugin for plugin in before if plugin.name in set_aside))
+        self.unfit = loaded.unfit  # Second: one that is mended must never be in neither, or its events may be trimmed.
         self._wake.set()
         return described(before, self.plugins)
 

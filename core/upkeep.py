@@ -171,7 +171,7 @@ class Upkeep:
         before = self._clock() - self._keep
         old, reached = journal.expired(0, before, TRIMMED)
         count = 0
-        while old and not self._rest():
+        while reached and not self._rest():
             needed = store.needed(self._readers())
             gone = [seq for seq in old if (needed.beyond is None or seq <= needed.beyond) and seq not in needed.events]
             if gone:

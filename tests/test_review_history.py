@@ -160,7 +160,7 @@ def test_one_odd_message_stopped_all_reading_of_history(tmp_path: Path, odd: dic
         habits = Habits(journal, store, SHANGHAI, ())
         habits.catch_up()
         habits.keep()
-        assert {one.last for one in habits.groups.values()} <= set(range(MONDAY + 1))
+        assert all(one.last <= MONDAY for one in habits.groups.values())
 
 
 def test_a_duration_longer_than_the_world_asked_the_platform_for_a_time_below_zero() -> None:

@@ -333,6 +333,9 @@ class JournalHandle(Protocol):
     def forgotten(self, after: int) -> int:
         """How many events beyond ``after`` were trimmed."""
 
+    def forgot_until(self) -> int:
+        """When the latest of the trimmed events arrived, ms UTC, 0 when none was: older duplicates are not noticed."""
+
     def expired(self, after: int, before: int, limit: int) -> tuple[list[int], int]:
         """Which of the ``limit`` events beyond ``after`` arrived before ``before`` (ms), and the last one looked at.
 

@@ -6,6 +6,7 @@ import sqlite3
 from collections.abc import Iterable
 
 from ..protocol import OutboxCount, Outgoing, Unsent
+from .dead import LONGEST_DELAY
 from .handle import SqliteHandle
 
 
@@ -23,9 +24,9 @@ class SqliteOutboxSide(SqliteHandle):
     def unsent(self, now: int, limit: int) -> list[Unsent]:
         rows = self.read(
             "SELECT id, plugin, key, chat_id, reply_to, msg_type, content, attempts FROM outbox WHERE id IN"
-            " (SELECT min(id) FROM outbox WHERE due IS NOT NULL GROUP BY chat_id) AND due <= ?"
+            " (SELECT min(id) FROM outbox WHERE due IS NOT NULL GROUP BY chat_id) AND (due <= ? OR due > ?)"
             " ORDER BY id LIMIT ?",
-            (now, limit),
+            (now, now + LONGEST_DELAY, limit),
         )
         return [Unsent(row[0], row[1], Outgoing(*row[2:7]), row[7]) for row in rows]
 

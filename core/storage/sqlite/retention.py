@@ -37,6 +37,10 @@ class SqliteJournalRetention(SqliteHandle):
         ((kept,),) = self.read("SELECT count(*) FROM event WHERE seq > ? AND seq <= ?", (after, trimmed))
         return max(0, trimmed - after) - int(kept)
 
+    def forgot_until(self) -> int:
+        rows = self.read("SELECT value FROM mark WHERE name = 'forgot until'")
+        return int(rows[0][0]) if rows else 0
+
     def expired(self, after: int, before: int, limit: int) -> tuple[list[int], int]:
         rows = self.read(
             "SELECT seq, received < ? FROM event WHERE seq > ? AND seq NOT IN (SELECT seq FROM damaged)"
@@ -48,7 +52,9 @@ class SqliteJournalRetention(SqliteHandle):
     def trim(self, seqs: Sequence[int]) -> None:
         marks = ",".join("?" * len(seqs))
         with self.write() as database:
+            latest = database.execute(f"SELECT max(received) FROM event WHERE seq IN ({marks})", seqs).fetchone()[0]
             database.execute(f"DELETE FROM event WHERE seq IN ({marks})", seqs)
+            database.execute(MARK, ("forgot until", latest or 0))
             database.execute(MARK, ("trimmed", max(seqs)))
 
     def scrub(self, after: int, limit: int) -> tuple[list[int], int]:

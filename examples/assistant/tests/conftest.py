@@ -18,7 +18,7 @@ from core.testing import Call, Harness
 KEY = "sk-canary-0123456789"
 SLOW = 5.0
 """Seconds a hook may keep its loop: the machine that tests may be busy."""
-PATIENCE = 20.0
+PATIENCE = 60.0
 """Seconds a test waits for something."""
 CREATE = "POST /open-apis/cardkit/v1/cards"
 REPLY = "POST /open-apis/im/v1/messages/:message_id/reply"
@@ -39,6 +39,8 @@ class Model:
         self.plan: list[Behaviour] = []
         self.asked: list[dict[str, Any]] = []
         self.keys: list[str] = []
+        self.strayed = 0
+        """Requests that followed a redirect."""
 
     @property
     def chats(self) -> list[list[str]]:
@@ -67,6 +69,19 @@ class Model:
             return response
 
         return behave
+
+    def elsewhere(self) -> Behaviour:
+        """A redirect, which nobody should follow with a conversation."""
+
+        async def behave(_: web.Request) -> web.StreamResponse:
+            return web.Response(status=307, headers={"Location": "/elsewhere"})
+
+        return behave
+
+    async def stray(self, _: web.Request) -> web.StreamResponse:
+        """Where a redirect leads."""
+        self.strayed += 1
+        return web.Response()
 
     def failing(self, status: int) -> Behaviour:
         """An HTTP error that repeats the key, as some do."""
@@ -162,6 +177,7 @@ async def model() -> AsyncIterator[Model]:
     stub = Model()
     app = web.Application()
     app.router.add_post("/v1/chat/completions", stub.answer)
+    app.router.add_post("/elsewhere", stub.stray)
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.05)
     await runner.setup()
     try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from itertools import islice
+from pathlib import Path
 
 import pytest
 from larkflock_assistant import cards
@@ -80,6 +81,11 @@ def test_a_card_never_grows_beyond_what_the_platform_takes():
     assert card["body"]["elements"][0]["content"].endswith("长…")
 
 
+def test_the_list_of_chats_shows_the_beginning_as_plain_text():
+    card = cards.complete("## 答案\n\n**对**，用 `ls`。" + "长" * 100, "om_1")
+    assert card["config"]["summary"]["content"] == "答案 对，用 ls。" + "长" * 50
+
+
 def test_a_card_grows_less_and_less_often_and_then_no_more():
     assert list(islice(gaps(3), 5)) == [1.0, 1.5, 2.25, float("inf"), float("inf")]
 
@@ -125,6 +131,11 @@ def test_a_model_is_reached_safely_or_not_at_all(base_url):
 @pytest.mark.parametrize("base_url", ["http://127.0.0.1:8000/v1", "http://[::1]:8000", "http://localhost:11434/v1"])
 def test_a_model_on_this_machine_needs_neither_tls_nor_a_key(base_url):
     assert AssistantConfig(base_url=base_url).base_url == base_url
+
+
+def test_every_option_is_in_the_readme():
+    page = (Path(__file__).parents[1] / "README.md").read_text("utf-8")
+    assert [name for name in AssistantConfig.model_fields if name != "api_key" and f"`{name}`" not in page] == []
 
 
 def test_a_model_elsewhere_needs_a_key_which_is_never_shown():

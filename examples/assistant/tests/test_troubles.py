@@ -22,12 +22,14 @@ AT_BOT = {"mention": ["ou_bot"]}
     ("behaviour", "reason"),
     [
         (lambda model: model.failing(401), "模型拒绝了请求（HTTP 401）"),
+        (lambda model: model.elsewhere(), "模型拒绝了请求（HTTP 307）"),
         (lambda model: model.raw("data: [DONE]\n\n"), "模型没有给出回答"),
         (lambda model: model.raw("<html></html>", "text/html"), "模型没有给出回答"),
         (lambda model: model.raw("data: {no json\n\n"), "模型的回答中断了"),
         (lambda model: model.cut_off("半句"), "连不上模型"),
         (lambda model: model.saying("永", "远", before_last=asyncio.Event()), "模型没有及时回答"),
     ],
+    ids=["refused", "sent elsewhere", "empty", "no stream", "no json", "cut off", "too slow"],
 )
 async def test_when_a_model_fails_the_card_says_so_and_never_the_key(start, model, platform, caplog, behaviour, reason):
     model.plan = [behaviour(model)]
@@ -35,8 +37,16 @@ async def test_when_a_model_fails_the_card_says_so_and_never_the_key(start, mode
         asked = await lark.say("ou_li", "你好", **AT_BOT)
         assert lark.row(TURNS, asked)["state"] == "failed"
     (text,) = platform.texts
+    assert model.strayed == 0
     assert f"（{reason}，可以稍后再试。）" in text
     assert model.key not in text + caplog.text
+
+
+async def test_a_model_that_is_busy_is_asked_again(start, model, platform):
+    model.plan = [model.failing(503)]
+    async with start() as lark:
+        await lark.say("ou_li", "你好", **AT_BOT)
+    assert platform.texts == ["好的"]
 
 
 async def test_halves_of_a_character_are_put_together_and_a_lone_half_is_replaced(start, model, platform):

@@ -46,7 +46,7 @@ async def look(ctx: Ctx, desk: Desk) -> None:
     """Take every open question a step further, and come back while some are left."""
     rows = waiting(ctx)
     desk.keep({row["message_id"] for row in rows if row["state"] == "asked"})
-    if all(desk.draft(row["message_id"]) for row in rows):
+    if rows and all(desk.draft(row["message_id"]) for row in rows):
         await desk.ended(LOOK)
     pause = 0
     for row in rows:

@@ -12,6 +12,7 @@ LONGEST: Final = 24_000
 THINKING: Final = "……"
 
 _MENTION: Final = re.compile(r"<(?=/?(?:at|person)\b)", re.IGNORECASE)
+_MARKUP: Final = re.compile(r"[*#`>~]+")
 _IMAGE: Final = re.compile(r"!+(?=\[[^\n]*\]\()")
 
 
@@ -37,7 +38,7 @@ def complete(text: str, message_id: str, *, again: bool = True) -> dict[str, Any
                 "behaviors": [{"type": "callback", "value": {"assistant": "again", "turn": message_id}}],
             }
         )
-    summary = " ".join(text.split())[:60]
+    summary = " ".join(_MARKUP.sub("", text).split())[:60]
     return {
         "schema": "2.0",
         "config": {"update_multi": True, "streaming_mode": False, "summary": {"content": summary or "已回答"}},

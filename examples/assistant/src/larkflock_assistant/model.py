@@ -25,12 +25,13 @@ class Model:
         self._config = config
         self._client: AsyncOpenAI | None = None
 
-    async def open(self) -> None:
-        """Make ready to ask; to be awaited before the first ``write``."""
+    async def open(self) -> AsyncOpenAI:
+        """Make ready to ask, which takes long for the first time."""
         if self._client is None:
             await asyncio.to_thread(import_module, "openai")  # It takes a second, in which no event would be heard.
         if self._client is None:
             self._client = self._connected()
+        return self._client
 
     async def write(self, draft: Draft) -> None:
         """Have the draft's text grow until the answer is whole, or no longer wanted. Raises ``Unanswered``."""
@@ -56,12 +57,11 @@ class Model:
             self._client = None
 
     async def _write(self, draft: Draft) -> None:
-        assert self._client is not None
-        config, written = self._config, ""
+        client, config, written = await self.open(), self._config, ""
         sampling = {"temperature": config.temperature, "top_p": config.top_p}
         options = dialect.options(config.host, max_tokens=config.max_tokens, thinking=config.thinking)
         chosen = {name: value for name, value in sampling.items() if value is not None}
-        stream = await self._client.chat.completions.create(
+        stream = await client.chat.completions.create(
             model=config.model,
             messages=cast("Any", draft.chat),
             stream=True,

@@ -1,0 +1,113 @@
+"""What a review found in the kernel, each named after what went wrong."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, cast
+
+import orjson
+import pytest
+from changing import counter
+from storage_contract import record
+
+from core.anonymize import Anonymizer
+from core.plugins import Loaded, Unfit
+from core.reads import ReadOnly
+from core.roster import Roster
+from core.storage import open_engine
+from core.storage.protocol import Commit, Engine, Outgoing, Record, checksum
+from core.table import Table, Text
+from core.errors import Undeclared
+from core.upkeep import DAY, Upkeep
+
+NOW = 1_800_000_000_000
+
+
+@pytest.fixture
+def engine(tmp_path: Path) -> Iterator[Engine]:
+    with open_engine(tmp_path) as engine:
+        yield engine
+
+
+def test_a_message_written_while_the_clock_was_ahead_held_back_its_chat_until_then(engine: Engine) -> None:
+    store = engine.store()
+    store.cursor("pin", 0)
+    for key, now in (("ahead", NOW + 400 * DAY), ("after", NOW)):
+        message = Outgoing(key, "oc_a", "", "text", b"{}")
+        store.commit(Commit("pin", 0, 0, now=now, outgoing=(message,)))
+    assert [one.message.key for one in store.unsent(NOW, 10)] == ["ahead"]
+    store.close()
+
+
+def test_many_events_that_arrived_while_the_clock_was_ahead_stopped_the_trimming(tmp_path: Path, engine: Engine) -> None:
+    journal, store = engine.journal(), engine.store()
+    for name, at in (("ahead", NOW + 400 * DAY), ("old", NOW - 40 * DAY)):
+        journal.append([arrived(f"{name} {number}", at) for number in range(250)])
+    store.commit(Commit("reader", store.cursor("reader", 0), journal.head(), now=NOW))
+    upkeep = Upkeep(engine, tmp_path, lambda: ["reader"], keep_days=30, clock=lambda: NOW, look_every=0.005, breath=0)
+    upkeep.start(store)
+    deadline = time.monotonic() + 20
+    while upkeep.status().checked is None and time.monotonic() < deadline:
+        time.sleep(0.005)
+    upkeep.stop(store)
+    assert upkeep.status().trimmed == 250
+    journal.close()
+    store.close()
+
+
+def arrived(name: str, at: int) -> Record:
+    lane, key, kind, *_ = record(name)
+    return Record(lane, key, kind, at, checksum(lane, key, kind, at, None, b"{}"), None, b"{}")
+
+
+def test_a_plugin_that_was_mended_held_its_events_not_at_one_moment() -> None:
+    class Watched(Roster):
+        seen: list[tuple[str, ...]]
+
+        def __setattr__(self, name: str, value: Any) -> None:
+            super().__setattr__(name, value)
+            if name in ("plugins", "unfit") and hasattr(self, "seen"):
+                self.seen.append(self.readers())
+
+    async def mend() -> list[tuple[str, ...]]:
+        nothing = cast("Any", None)
+        roster = Watched(nothing, nothing, nothing, consumer=nothing, mirrored=None, tick=1.0)
+        roster.unfit = (Unfit("one", "here", nothing),)
+        roster.seen = []
+        roster.want(Loaded((counter("one"),), ()))
+        return roster.seen
+
+    assert all("one" in readers for readers in asyncio.run(mend()))
+
+
+def test_a_column_that_another_plugin_does_not_have_was_a_fault_of_the_database(engine: Engine) -> None:
+    store = engine.store()
+    table = Table("points", (Text("person"), Text("why")), key=("person",), search=("why",))
+    store.prepare("bank", (table,))
+    points = ReadOnly("bank", table, store)
+    for question in (
+        lambda: list(points.select(equals={"persn": "a"})),
+        lambda: list(points.select(between=("sent", 0, None))),
+        lambda: points.search("a", equals={"persn": "a"}),
+    ):
+        with pytest.raises(Undeclared, match=r"bank.points has no column (persn|sent); it has: person, why"):
+            question()
+    store.close()
+
+
+def test_what_was_typed_into_a_form_stayed_in_an_anonymous_recording() -> None:
+    event = {
+        "event": {
+            "action": {
+                "tag": "button",
+                "value": {"kind": "Bob Miller", "more": {"type": "Bob Miller"}},
+                "form_value": {"style": "Bob Miller", "kind": ["Bob Miller"]},
+            }
+        }
+    }
+    told = orjson.dumps(Anonymizer(b"a key")(event)).decode()
+    assert "Bob" not in told
+    assert "button" in told
