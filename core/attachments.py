@@ -214,7 +214,7 @@ class Attachments:
                 if error.code in media.FOR_PERSONS:
                     self._pause(error)
                 else:
-                    self._try_again(attachment, error, keep_parts=False)
+                    self._try_again(attachment, error, keep_parts=error.passing)
             except StorageError:
                 raise
             except Exception as error:  # An answer of a shape nobody foresaw must not end the program.

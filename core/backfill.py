@@ -253,6 +253,8 @@ class Backfill:
         except Unaffordable:
             return
         except ApiError as error:
+            if error.passing:
+                raise
             if error.code == history.BOT_IS_OUT:  # As it should be silent then.
                 del self._habits.groups[chat], self._accounts[chat]
                 return

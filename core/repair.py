@@ -27,6 +27,8 @@ from .storage.protocol import JournalHandle
 FOR_MESSAGES: Final = 2.9
 """Reserves of the pace that may be owed for messages and topics: what was said comes before what it costs."""
 FOR_REACTIONS: Final = 2.4
+MOST_FAILURES: Final = 5
+"""Failures in a row after which reading goes on without what the platform could not answer."""
 FORGOTTEN: Final = "older than what the journal remembers (JOURNAL_KEEP_DAYS)"
 
 
@@ -194,7 +196,7 @@ class Repair:
             try:
                 answer = await self._counted(account, history.said_under(self._api, topic, page))
             except ApiError as error:
-                if error.code == history.BOT_IS_OUT or error.code in scopes.NOT_GRANTED:
+                if _may_pass(error, account) or error.code == history.BOT_IS_OUT or error.code in scopes.NOT_GRANTED:
                     raise
                 self._leave_out(f"a topic that cannot be read ({error.code})")
                 return []
@@ -211,6 +213,8 @@ class Repair:
             try:
                 self._own = await self._counted(account, history.own_open_id(self._api))
             except ApiError as error:
+                if _may_pass(error, account):
+                    raise
                 logger.warning("Mentions of the bot cannot be told from those of people: {}", error)
                 self._own = ""
         await self._append([body for item in items for body in await self._events(item)], account)
@@ -244,6 +248,8 @@ class Repair:
                 self.afford(FOR_REACTIONS)
                 answer = await self._counted(account, history.reactions(self._api, [one.query for one in asked]))
             except (Unaffordable, ApiError) as error:
+                if isinstance(error, ApiError) and _may_pass(error, account):
+                    raise
                 account.unread += len(wanted)
                 wanted.clear()
                 if isinstance(error, ApiError):
@@ -299,6 +305,11 @@ class Repair:
 
     def _leave_out(self, reason: str) -> None:
         self.left_out[reason] = self.left_out.get(reason, 0) + 1
+
+
+def _may_pass(error: ApiError, account: Account) -> bool:
+    """Whether the same is to be asked again: what the platform could not answer just now is no answer."""
+    return error.passing and account.failures < MOST_FAILURES
 
 
 def _tenant(item: Item) -> str:

@@ -57,7 +57,7 @@ class Settings(BaseSettings):
     suspend_after: int = Field(20, ge=0)
     """Events of one plugin that fail in a row before it is suspended; 0 = never."""
     journal_keep_days: int = Field(30, ge=0)
-    """Days for which events are kept after every plugin has handled them; 0 = for ever."""
+    """Days for which events are kept after they arrived, and longer while a plugin needs them; 0 = for ever."""
     max_retries: int | None = Field(None, ge=0)
     """Attempts to connect before giving up; unset = never."""
     retry_delay: float | None = Field(None, gt=0, le=86_400)

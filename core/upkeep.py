@@ -172,8 +172,7 @@ class Upkeep:
         old, reached = journal.expired(0, before, TRIMMED)
         count = 0
         while reached and not self._rest():
-            needed = store.needed(self._readers())
-            gone = [seq for seq in old if (needed.beyond is None or seq <= needed.beyond) and seq not in needed.events]
+            gone = self._unneeded(old, store) if old else []
             if gone:
                 journal.trim(gone)
                 count += len(gone)
@@ -181,6 +180,10 @@ class Upkeep:
         self._trimmed += count
         if count:
             logger.info("{} events past their time were trimmed from the journal.", count)
+
+    def _unneeded(self, old: Sequence[int], store: StoreHandle) -> list[int]:
+        needed = store.needed(self._readers())
+        return [seq for seq in old if (needed.beyond is None or seq <= needed.beyond) and seq not in needed.events]
 
     def _give_back(self, handle: JournalHandle | StoreHandle) -> None:
         total, unused = handle.size()

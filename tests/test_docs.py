@@ -37,7 +37,9 @@ DOCS = ROOT / "docs"
 AUTHORS = ("plugins", "hooks", "manifest", "config", "tables", "context", "cards", "isolation", "testing")
 """The pages that explain to authors all there is."""
 OWN = [page for page in sorted(DOCS.rglob("*.md")) if not page.is_symlink()]
-PAGES = [README, CHINESE, ROOT / "CHANGELOG.md", *OWN, *sorted(ROOT.glob("plugins/*/README*.md"))]
+BESIDE = [*sorted(ROOT.glob("plugins/*/README*.md")), *sorted(ROOT.glob("examples/*/README*.md"))]
+PAGES = [README, CHINESE, ROOT / "CHANGELOG.md", *OWN, *BESIDE]
+SETTINGS = [DOCS / "settings.md", DOCS / "settings.zh-CN.md"]
 LANGUAGES = pytest.mark.parametrize("suffix", [".md", ".zh-CN.md"], ids=["English", "Chinese"])
 FENCE = re.compile(r"^([ ]*)```(\w*)\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
 EVENTS = (Event, Message, Reaction, Recall, Read, CardAction, Person, Mention)
@@ -56,11 +58,11 @@ def headings(page: Path) -> list[str]:
     return [line for line in prose.splitlines() if re.match(r"#{1,4} ", line)]
 
 
-def manual() -> str:
-    """Everything an operator or an author reads."""
-    return "\n".join(
-        page.read_text("utf-8") for page in (README, *DOCS.glob("*.md"), *ROOT.glob("plugins/*/README.md"))
-    )
+def manual(suffix: str) -> str:
+    """Everything an operator or an author reads in one language."""
+    pages = (*ROOT.glob("README*.md"), *DOCS.glob("*.md"), *ROOT.glob("plugins/*/README*.md"))
+    chosen = [page for page in pages if page.name.endswith(".zh-CN.md") == (suffix == ".zh-CN.md")]
+    return "\n".join(page.read_text("utf-8") for page in chosen)
 
 
 def for_authors(suffix: str) -> str:
@@ -144,7 +146,7 @@ def test_the_run_command_is_one_line() -> None:
     assert command.endswith("-m core run --sandbox")
 
 
-@pytest.mark.parametrize("page", [DOCS / "settings.md", README, CHINESE, ROOT / ".env.example"], ids=lambda p: p.name)
+@pytest.mark.parametrize("page", [*SETTINGS, README, CHINESE, ROOT / ".env.example"], ids=lambda page: page.name)
 def test_every_setting_is_documented(page: Path) -> None:
     text = page.read_text("utf-8")
     assert [name for name in setting_names() if not re.search(rf"\b{name}\b", text)] == []
@@ -157,8 +159,9 @@ def test_every_name_in_the_example_env_is_known() -> None:
     assert sorted(names) == sorted({*setting_names(), *unused})
 
 
-def test_the_defaults_in_the_settings_table_are_right() -> None:
-    rows = dict(re.findall(r"^\| `([A-Z_]+)` \| `([^`]+)` \|", (DOCS / "settings.md").read_text("utf-8"), re.MULTILINE))
+@pytest.mark.parametrize("page", SETTINGS, ids=lambda page: page.name)
+def test_the_defaults_in_the_settings_table_are_right(page: Path) -> None:
+    rows = dict(re.findall(r"^\| `([A-Z_]+)` \| `([^`]+)` \|", page.read_text("utf-8"), re.MULTILINE))
     fields = {name.upper(): field.default for name, field in Settings.model_fields.items()}
     for plugin in bundled():
         for field in plugin.manifest.config.model_fields.values():
@@ -216,8 +219,9 @@ def test_every_option_of_a_bundled_plugin_is_mentioned(plugin: Plugin) -> None:
         assert [name for name in names if not re.search(rf"[`.]{name}\b|^{name} =", text, re.MULTILINE)] == [], page
 
 
-def test_every_command_and_option_is_mentioned() -> None:
-    text = manual()
+@LANGUAGES
+def test_every_command_and_option_is_mentioned(suffix: str) -> None:
+    text = manual(suffix)
     missing = []
     for name, command in every_command():
         if (

@@ -154,7 +154,11 @@ def test_one_odd_message_stopped_all_reading_of_history(tmp_path: Path, odd: dic
     event = orjson.loads(message("om_1"))
     event["event"]["message"] |= odd
     body = orjson.dumps(event)
-    with closing(open_engine(tmp_path)) as engine, closing(engine.journal()) as journal, closing(engine.store()) as store:
+    with (
+        closing(open_engine(tmp_path)) as engine,
+        closing(engine.journal()) as journal,
+        closing(engine.store()) as store,
+    ):
         journal.append([admit(body, MONDAY), admit(message("om_2"), MONDAY)])
         assert journal.rejected() == {}
         habits = Habits(journal, store, SHANGHAI, ())
@@ -166,3 +170,62 @@ def test_one_odd_message_stopped_all_reading_of_history(tmp_path: Path, odd: dic
 def test_a_duration_longer_than_the_world_asked_the_platform_for_a_time_below_zero() -> None:
     with pytest.raises(ValueError, match="more than ten years ago"):
         moment("9999w", MONDAY, SHANGHAI)
+
+
+BUSY = ApiError("the platform", 99991400, "request trigger frequency limit", passing=True)
+
+
+async def test_a_topic_was_given_up_because_the_platform_was_busy(tmp_path: Path) -> None:
+    async with staged(tmp_path) as stage:
+
+        def happen() -> None:
+            topic = stage.say("话题", in_topic=True)
+            stage.say("回复", parent=topic.message_id, in_topic=True)
+
+        await stage.away(HOUR, happen)
+        Failing(stage, history.LIST.name, BUSY, first=2)
+        async with stage.program() as backfill:
+            stage.connected(anew=True)
+            await stage.turn(backfill)
+            stage.pass_time(MINUTE)
+            stage.connected()
+            await stage.settled(backfill)
+            assert len(stage.keys()) == 2
+
+
+async def test_reactions_were_given_up_because_the_platform_was_busy(tmp_path: Path) -> None:
+    async with staged(tmp_path) as stage:
+        await stage.away(HOUR, lambda: stage.world.react(stage.say(), stage.people[1], "OK"))
+        Failing(stage, history.REACTIONS.name, BUSY, first=1)
+        async with stage.program() as backfill:
+            stage.connected(anew=True)
+            await stage.turn(backfill)
+            stage.pass_time(MINUTE)
+            stage.connected()
+            await stage.settled(backfill)
+            assert len([one for one in stage.events() if isinstance(one, Reaction)]) == 1
+            assert stage.group(backfill).unread == 0
+
+
+async def test_a_silence_was_taken_for_real_because_the_platform_was_busy(tmp_path: Path) -> None:
+    async with staged(tmp_path) as stage, stage.program(chats=(stage.chat.chat_id,)) as backfill:
+        stage.connected(anew=True)
+        await stage.settled(backfill)
+        for _ in range(6 * 60):
+            stage.pass_time(10 * MINUTE)
+            with stage.heard():
+                stage.say()
+            await stage.deliver()
+        await stage.turn(backfill)
+        asked = Failing(stage, history.LIST.name, BUSY, first=1)
+        for _ in range(60):
+            stage.pass_time(10 * MINUTE)
+            stage.say()  # Pongs come, pushes do not.
+            stage.connected()
+            await stage.turn(backfill)
+            if asked.count:
+                break
+        assert (asked.count, backfill.status().checks) == (1, 0)
+        stage.pass_time(MINUTE)
+        stage.connected()
+        await until(lambda: bool(stage.connection.reconnects))

@@ -14,13 +14,15 @@ from changing import counter
 from storage_contract import record
 
 from core.anonymize import Anonymizer
+from core.errors import Undeclared
+from core.feishu import messages
+from core.feishu.transport import Api, Operation
 from core.plugins import Loaded, Unfit
 from core.reads import ReadOnly
 from core.roster import Roster
 from core.storage import open_engine
 from core.storage.protocol import Commit, Engine, Outgoing, Record, checksum
 from core.table import Table, Text
-from core.errors import Undeclared
 from core.upkeep import DAY, Upkeep
 
 NOW = 1_800_000_000_000
@@ -42,7 +44,9 @@ def test_a_message_written_while_the_clock_was_ahead_held_back_its_chat_until_th
     store.close()
 
 
-def test_many_events_that_arrived_while_the_clock_was_ahead_stopped_the_trimming(tmp_path: Path, engine: Engine) -> None:
+def test_many_events_that_arrived_while_the_clock_was_ahead_stopped_the_trimming(
+    tmp_path: Path, engine: Engine
+) -> None:
     journal, store = engine.journal(), engine.store()
     for name, at in (("ahead", NOW + 400 * DAY), ("old", NOW - 40 * DAY)):
         journal.append([arrived(f"{name} {number}", at) for number in range(250)])
@@ -96,6 +100,23 @@ def test_a_column_that_another_plugin_does_not_have_was_a_fault_of_the_database(
         with pytest.raises(Undeclared, match=r"bank.points has no column (persn|sent); it has: person, why"):
             question()
     store.close()
+
+
+async def test_a_reply_to_no_message_was_a_call_of_another_api() -> None:
+    addresses: list[str] = []
+
+    class Heard(Api):
+        def __init__(self) -> None:
+            pass
+
+        async def call(self, operation: Operation, **given: Any) -> dict[str, Any]:
+            addresses.append(operation.path.format_map(given["path"]))
+            return {}
+
+    await messages.send(Heard(), "oc_a", "om_1/../../chats/oc_a?", "text", "{}", "uuid")
+    (address,) = addresses
+    assert address.count("/") == messages.REPLY.path.count("/")
+    assert "?" not in address
 
 
 def test_what_was_typed_into_a_form_stayed_in_an_anonymous_recording() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Final
+from urllib.parse import quote
 
 from .transport import Api, Operation
 
@@ -19,7 +20,7 @@ async def send(api: Api, chat_id: str, reply_to: str, msg_type: str, content: st
     """Send to a chat, or reply to a message; the message ID. The same ``uuid`` is sent once within an hour."""
     body = {"msg_type": msg_type, "content": content, "uuid": uuid}
     if reply_to:
-        data = await api.call(REPLY, path={"message_id": reply_to}, body=body)
+        data = await api.call(REPLY, path={"message_id": quote(reply_to, safe="")}, body=body)
     else:
         data = await api.call(SEND, query={"receive_id_type": "chat_id"}, body={"receive_id": chat_id, **body})
     return str(data.get("message_id", ""))
