@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import sys
 import threading
 from collections.abc import Iterator
@@ -12,6 +13,8 @@ from typing import Any, Final, TextIO, cast
 MOST: Final = 2000
 """Characters of a line that are logged."""
 
+_NUMBER: Final = re.compile(r"\d+")
+"""A plugin may start a thread for every event: they are one to whoever reads the log."""
 _speaker: ContextVar[str] = ContextVar("speaker", default="")
 _told: set[str] = set()
 """The plugins about which it was said once that they print."""
@@ -37,11 +40,12 @@ class Stdout:
         plugin = _speaker.get()
         if not plugin and threading.current_thread() is threading.main_thread():
             return self._real.write(text)
-        plugin = plugin or threading.current_thread().name
-        *lines, rest = (self._begun.pop(plugin, "") + text).split("\n")
-        self._begun[plugin] = rest[:MOST]
+        speaker = plugin or threading.current_thread().name
+        *lines, rest = (self._begun.pop(speaker, "") + text).split("\n")
+        if rest:
+            self._begun[speaker] = rest[:MOST]
         for line in lines:
-            self.take(plugin, line[:MOST])
+            self.take(plugin or _NUMBER.sub("", speaker), line[:MOST])
         return len(text)
 
     def writelines(self, lines: Any) -> None:
@@ -77,10 +81,9 @@ class Overheard(Stdout):
 
     def finish(self) -> None:
         """There is no more to come: what was begun is a line."""
-        for plugin, line in self._begun.items():
-            if line:
-                self.take(plugin, line)
-        self._begun.clear()
+        begun, self._begun = self._begun, {}
+        for plugin, line in tuple(begun.items()):
+            self.take(plugin, line)
 
     def take(self, plugin: str, line: str) -> None:
         """Keep it, and count it as told: whoever imports tells."""

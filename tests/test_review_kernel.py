@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import io
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, TextIO, cast
 
 import orjson
 import pytest
 from changing import counter
+from log_lines import logged
 from storage_contract import record
 
 from core.anonymize import Anonymizer
@@ -18,6 +21,7 @@ from core.errors import Undeclared
 from core.feishu import messages
 from core.feishu.transport import Api, Operation
 from core.plugins import Loaded, Unfit
+from core.prints import Overheard, Stdout
 from core.reads import ReadOnly
 from core.roster import Roster
 from core.storage import open_engine
@@ -132,3 +136,28 @@ def test_what_was_typed_into_a_form_stayed_in_an_anonymous_recording() -> None:
     told = orjson.dumps(Anonymizer(b"a key")(event)).decode()
     assert "Bob" not in told
     assert "button" in told
+
+
+def in_a_thread(name: str, work: Callable[[], object]) -> None:
+    thread = threading.Thread(target=work, name=name)
+    thread.start()
+    thread.join()
+
+
+def test_an_import_failed_because_another_plugin_printed_at_that_moment() -> None:
+    class Busy(Overheard):
+        def take(self, plugin: str, line: str) -> None:
+            in_a_thread("another", lambda: self.write("begun"))
+
+    stdout = Busy(io.StringIO(), "one")
+    in_a_thread("first", lambda: stdout.write("begun"))
+    stdout.finish()
+
+
+def test_every_thread_that_ever_printed_was_remembered_and_warned_about() -> None:
+    stdout = Stdout(io.StringIO())
+    with logged() as lines:
+        for number in range(50):
+            in_a_thread(f"Thread-{number} (work)", lambda: print("hello", file=cast("TextIO", stdout)))
+    assert stdout._begun == {}
+    assert len([line for line in lines if "prints to standard output" in line]) <= 1
