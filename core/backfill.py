@@ -20,7 +20,7 @@ from .errors import ApiError, ApiFailure, LarkflockError, StorageError
 from .feishu import history, scopes
 from .feishu.ledger import Ledger
 from .feishu.transport import Api
-from .gaps import HOUR, MINUTE, SECOND, SHORTEST_LOOK_BACK, Gap, Window, deepened, merged, window
+from .gaps import HEARD, HOUR, MINUTE, NOTED_EVERY, SECOND, SHORTEST_LOOK_BACK, Gap, Window, deepened, merged, window
 from .gaps import history as whole
 from .groups import Groups
 from .habits import Habits
@@ -33,10 +33,7 @@ from .storage.protocol import Engine, StoreHandle
 
 SHARE: Final = 0.1
 """The part of the month's calls that reading history may use."""
-HEARD: Final = "heard"
 ACCOUNTS: Final = "history"
-NOTED_EVERY: Final = 30 * SECOND
-"""ms by which the noted time of the last frame may be behind."""
 LOOK: Final = MINUTE
 """ms between two looks at the journal and at silences."""
 KEPT_EVERY: Final = 10 * MINUTE

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import secrets
 import shutil
 from collections.abc import Callable
 from contextlib import closing
@@ -19,6 +20,7 @@ from typing import Final
 import orjson
 
 from .errors import StorageError
+from .gaps import HEARD, NOTED_EVERY
 from .integrity import NAMES, hurt_pages, inspect
 from .storage.sqlite.engine import sync
 from .storage.sqlite.files import copy, findings, insert, last_given, open_journal, open_store, salvage, skip_to
@@ -70,7 +72,7 @@ def back_up(data: Path, to: Path, *, now: int) -> Backup:
     missing = [name for name in NAMES if not (data / name).exists()]
     if missing:
         raise StorageError(f"{data}: {' and '.join(missing)} is not there; set DATA_DIR to where the program keeps it")
-    part = to.with_name(f"{to.name}.part")
+    part = to.with_name(f"{to.name}.{secrets.token_hex(4)}.part")  # Another backup may be under way, or have been.
     try:
         to.parent.mkdir(parents=True, exist_ok=True)
         _copy_pair(data, part)
@@ -185,7 +187,7 @@ def _sound(path: Path) -> bool:
 def _unite(data: Path, directory: Path, target: Path, store: Path) -> int:
     """Bring the events of both journals into the one in ``target``; how many came from a damaged one."""
     present, backup, journal = data / "journal.db", directory / "journal.db", target / "journal.db"
-    lowest, furthest = _cursors(store)
+    lowest, furthest, heard = _standing(store)
     known, salvaged = max(furthest, _head(backup)), 0
     if present.exists():
         _same_origin(present, backup)
@@ -196,15 +198,15 @@ def _unite(data: Path, directory: Path, target: Path, store: Path) -> int:
         last = last_given(present)  # A damaged file may claim any number.
         salvaged = insert(journal, salvage(present, _head(backup), most if last is None else min(last, most)))
     if _head(journal) < furthest:
-        skip_to(journal, furthest)  # New events must come after what was handled.
+        skip_to(journal, furthest, heard)  # New events must come after what was handled.
     return salvaged
 
 
-def _cursors(store: Path) -> tuple[int, int]:
-    """The lowest and the highest cursor."""
+def _standing(store: Path) -> tuple[int, int, int]:
+    """The lowest and the highest cursor, and until when anything was heard, ms UTC."""
     with closing(open_store(store / "store.db")) as handle:
-        cursors = [one.cursor for one in handle.consumers()]
-    return min(cursors, default=0), max(cursors, default=0)
+        cursors, heard = [one.cursor for one in handle.consumers()], handle.note(HEARD)
+    return min(cursors, default=0), max(cursors, default=0), int(heard) + NOTED_EVERY if heard else 0
 
 
 def _head(path: Path) -> int:

@@ -13,6 +13,10 @@ MINUTE: Final = 60 * SECOND
 HOUR: Final = 60 * MINUTE
 DAY: Final = 24 * HOUR
 
+HEARD: Final = "heard"
+"""The note of when something was heard last, ms."""
+NOTED_EVERY: Final = 30 * SECOND
+"""ms by which that note may be behind."""
 BRIEF: Final = 5 * MINUTE
 """Up to this length the platform bridges a gap, pushing again after 15 s and 5 min (FEISHU.md §1.6): it is only
 checked, by one look at each group, and more is read when that finds something. A gap seems longer than it was, as in a

@@ -89,6 +89,8 @@ class Habits:
         self._kept = self._store.note(NOTE) or ""
         kept: dict[str, Any] = orjson.loads(self._kept) if self._kept else {}
         for chat, one in kept.get("groups", {}).items():
+            if self._chats and chat not in self._chats:  # CHAT_ID was changed.
+                continue
             self.groups[chat] = Habit(Rhythm(self._zone, **one["rhythm"]), one["last"], one["topics"])
         self.bots = dict.fromkeys(kept.get("bots", ()))
         head = self._journal.head()

@@ -77,6 +77,7 @@ class Overheard(Stdout):
     def __init__(self, real: TextIO, plugin: str) -> None:
         super().__init__(real)
         self._plugin = plugin
+        self._over = False
         self.lines: list[str] = []
 
     def finish(self) -> None:
@@ -84,10 +85,11 @@ class Overheard(Stdout):
         begun, self._begun = self._begun, {}
         for plugin, line in tuple(begun.items()):
             self.take(plugin, line)
+        self._over = True  # Where two imports overlap it may stay in place of the real one.
 
     def take(self, plugin: str, line: str) -> None:
         """Keep it, and count it as told: whoever imports tells."""
-        if plugin == self._plugin:
+        if plugin == self._plugin and not self._over:
             _told.add(plugin)
             self.lines.append(line)
         else:

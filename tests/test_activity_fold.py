@@ -6,6 +6,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import pytest
 from activity_driver import Driver
 from group_events import NOVEMBER, message, pin, reaction, recall
 from hypothesis import given, settings
@@ -13,6 +14,8 @@ from hypothesis import strategies as st
 from reference_fold import fold, score
 
 from plugins.activity.tables import ACTIVITY, COUNTERS
+
+pytestmark = pytest.mark.no_cover  # Tracing each line of this would take minutes, and shows no line others do not.
 
 HALF_A_MONTH = 15 * 86_400_000
 PEOPLE = ("a", "b", "bot1")

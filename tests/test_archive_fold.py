@@ -6,12 +6,15 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import pytest
 from archive_account import archive, topics
 from archive_driver import DAY, MINUTE, Driver, edit
 from archive_tables import archived, told
 from group_events import NOVEMBER, message, recall
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+pytestmark = pytest.mark.no_cover  # Tracing each line of this would take minutes, and shows no line others do not.
 
 PEOPLE = ("a", "b", "bot1")
 MESSAGES = tuple(f"m{number}" for number in range(6))

@@ -12,6 +12,8 @@ from core.errors import Malformed
 from core.events import LATEST, Message, decode
 from plugins.activity.text import visible_length
 
+pytestmark = pytest.mark.no_cover  # Tracing each line of this would take minutes, and shows no line others do not.
+
 CASES = 2_000
 
 

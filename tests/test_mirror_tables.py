@@ -50,8 +50,10 @@ async def test_a_missing_column_is_named_with_its_type_and_recovers(tmp_path: Pa
         taking = asyncio.create_task(stage.mirror.take_over(stage.entry, heard.append))
         await until(lambda: bool(heard))
         assert heard == [
-            f"Bitable table {stage.table_id} (BITABLE_TABLE_ID): column 发言次数 is missing: add it as 数字 (number); "
-            "`python -m core tables check --add` adds what is missing"
+            (
+                f"Bitable table {stage.table_id} (BITABLE_TABLE_ID): column 发言次数 is missing: "
+                "add it as 数字 (number); `python -m core tables check --add` adds what is missing"
+            )
         ]
         assert stage.entry.status(stage.store).problem == heard[0]
         assert stage.calls() == 0

@@ -7,6 +7,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pin_driver import Driver, words
@@ -14,6 +15,8 @@ from pin_platform import Pinned, PinPlatform, refusal
 
 from core import Unreachable
 from plugins.pin.tables import KNOWN
+
+pytestmark = pytest.mark.no_cover  # Tracing each line of this would take minutes, and shows no line others do not.
 
 CHATS = ("oc_1", "oc_2")
 

@@ -229,3 +229,19 @@ async def test_a_silence_was_taken_for_real_because_the_platform_was_busy(tmp_pa
         stage.pass_time(MINUTE)
         stage.connected()
         await until(lambda: bool(stage.connection.reconnects))
+
+
+def test_a_group_that_was_watched_no_longer_was_asked_about_all_the_same(tmp_path: Path) -> None:
+    with (
+        closing(open_engine(tmp_path)) as engine,
+        closing(engine.journal()) as journal,
+        closing(engine.store()) as store,
+    ):
+        journal.append([admit(message("om_1"), MONDAY)])
+        before = Habits(journal, store, SHANGHAI, ())
+        before.catch_up()
+        before.keep()
+        assert len(before.groups) == 1
+        after = Habits(journal, store, SHANGHAI, ("oc_another",))
+        after.catch_up()
+        assert after.groups == {}

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import io
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any, TextIO, cast
 
@@ -17,11 +20,13 @@ from log_lines import logged
 from storage_contract import record
 
 from core.anonymize import Anonymizer
+from core.backup import back_up, restore
 from core.errors import Undeclared
 from core.feishu import messages
 from core.feishu.transport import Api, Operation
+from core.gaps import HEARD, NOTED_EVERY
 from core.plugins import Loaded, Unfit
-from core.prints import Overheard, Stdout
+from core.prints import Overheard, Stdout, overheard, speak_as
 from core.reads import ReadOnly
 from core.roster import Roster
 from core.storage import open_engine
@@ -161,3 +166,46 @@ def test_every_thread_that_ever_printed_was_remembered_and_warned_about() -> Non
             in_a_thread(f"Thread-{number} (work)", lambda: print("hello", file=cast("TextIO", stdout)))
     assert stdout._begun == {}
     assert len([line for line in lines if "prints to standard output" in line]) <= 1
+
+
+def test_what_a_journal_that_was_lost_had_brought_was_read_again_and_counted_twice(tmp_path: Path) -> None:
+    data, backup = tmp_path / "data", tmp_path / "backup"
+    with open_engine(data) as engine, closing(engine.journal()) as journal, closing(engine.store()) as store:
+        journal.append([arrived("before", NOW)])
+        back_up(data, backup, now=NOW)
+        journal.append([arrived("after", NOW + DAY)])
+        store.commit(Commit("reader", store.cursor("reader", 0), journal.head(), now=NOW))
+        store.set_note(HEARD, str(NOW + DAY))
+    for path in data.glob("journal.db*"):
+        path.unlink()
+    restore(data, backup, now=NOW + 2 * DAY)
+    with open_engine(data) as engine, closing(engine.journal()) as journal:
+        assert journal.forgot_until() == NOW + DAY + NOTED_EVERY
+
+
+def test_a_backup_deleted_a_directory_that_somebody_else_had_made(tmp_path: Path) -> None:
+    theirs = tmp_path / "backup.part" / "theirs"
+    theirs.parent.mkdir()
+    theirs.write_text("theirs")
+    with open_engine(tmp_path / "data"):
+        back_up(tmp_path / "data", tmp_path / "backup", now=NOW)
+    assert theirs.read_text() == "theirs"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["backup", "backup.part", "data"]
+
+
+def test_what_a_plugin_printed_was_swallowed_for_ever_after_two_imports_at_once() -> None:
+    before = sys.stdout
+    first, second = overheard("one"), overheard("two")
+    here, there, speak = (contextvars.copy_context() for _ in range(3))  # As in threads of their own.
+    try:
+        lines = here.run(first.__enter__)
+        there.run(second.__enter__)
+        here.run(first.__exit__, None, None, None)
+        there.run(second.__exit__, None, None, None)
+        speak.run(speak_as, "one")
+        with logged() as told:
+            speak.run(print, "hello")
+        assert lines == []
+        assert any("hello" in line for line in told)
+    finally:
+        sys.stdout = before

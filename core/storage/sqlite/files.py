@@ -116,10 +116,11 @@ def insert(path: Path, events: Iterator[tuple[int, Record]]) -> int:
     return count
 
 
-def skip_to(path: Path, position: int) -> None:
-    """Give no position up to ``position`` in this journal again."""
+def skip_to(path: Path, position: int, moment: int) -> None:
+    """Give no position up to ``position`` in this journal again; what arrived there until ``moment`` (ms) is lost."""
     with closing(SqliteJournal(connect(path), threading.Lock())) as journal, journal.write() as database:
         database.execute(MARK, ("trimmed", position))
+        database.execute(MARK, ("forgot until", moment))
         database.execute("UPDATE sqlite_sequence SET seq = max(seq, ?) WHERE name = 'event'", (position,))
         database.execute(
             "INSERT INTO sqlite_sequence(name, seq) SELECT 'event', ?"
