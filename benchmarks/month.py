@@ -29,7 +29,7 @@ from aiohttp import ClientSession  # noqa: E402
 from loguru import logger  # noqa: E402
 
 from core.app import Application, Left  # noqa: E402
-from core.plugins import load  # noqa: E402
+from core.loading.plugins import load  # noqa: E402
 from core.settings import load_plugins_file, load_settings  # noqa: E402
 from core.storage import open_engine  # noqa: E402
 from sandbox.config import ClientConfig, SandboxConfig  # noqa: E402

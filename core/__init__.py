@@ -12,9 +12,9 @@ if TYPE_CHECKING:
     from .hookspecs import hookimpl
     from .manifest import Config, Manifest, Schedule, env
     from .platform import Budget
-    from .posts import Resource
     from .reads import ReadOnly
-    from .rendering import Rendered, as_received, render, render_forward
+    from .rendering.message import Rendered, as_received, render, render_forward
+    from .rendering.posts import Resource
     from .table import (
         Attachments,
         Choice,
@@ -85,9 +85,9 @@ _HOMES: Final = {
     "hookspecs": "hookimpl",
     "manifest": "Config Manifest Schedule env",
     "platform": "Budget",
-    "posts": "Resource",
+    "rendering.posts": "Resource",
     "reads": "ReadOnly",
-    "rendering": "Rendered as_received render render_forward",
+    "rendering.message": "Rendered as_received render render_forward",
     "table": "Attachments Choice Column Json Link Number PersonCell PersonName PersonNames Row Table Text Timestamp",
 }
 """Which module holds which names. They are imported when first asked for: most commands need few of them."""

@@ -14,11 +14,8 @@ from loguru import logger
 
 from . import memory
 from .access import Access
-from .answers import Answers
-from .attachments import SHARE, Attachments
-from .attempts import backoff
-from .backfill import Backfill
-from .bus import PluginConsumer
+from .attachments.fetching import SHARE, Attachments
+from .disk.upkeep import Upkeep
 from .errors import ConfigurationError, Problem, StorageError, Unreachable
 from .events import envelope
 from .feishu.bitable import RemoteTable
@@ -26,23 +23,26 @@ from .feishu.connection import LongConnection
 from .feishu.ledger import Ledger
 from .feishu.transport import Api
 from .groups import Groups
+from .history.backfill import Backfill
 from .journal import Journal
-from .mirror import Mirror
-from .mirrored import MirroredTable
+from .loading.plugins import Plugin, Unfit
+from .mirroring.mirror import Mirror
+from .mirroring.mirrored import MirroredTable
 from .outbox import Outbox
 from .pace import Pace
 from .people import People
-from .plugins import Plugin, Unfit
-from .reload import Reload
-from .roster import Roster
+from .running.answers import Answers
+from .running.attempts import backoff
+from .running.bus import PluginConsumer
+from .running.reload import Reload
+from .running.roster import Roster
+from .running.watchdog import Watchdog
 from .settings import Settings
 from .status import ApiStatus, AttachmentStatus, OutboxStatus, Status, TableStatus
 from .storage import open_engine
 from .storage.protocol import Consumer, Engine, StoreHandle
 from .table import PersonName, Row, Table
-from .upkeep import Upkeep
 from .verdict import verdict
-from .watchdog import Watchdog
 
 CHECK_PATIENCE: Final = 3.0
 """Seconds the start waits for the check of the databases; a longer one goes on beside the work."""

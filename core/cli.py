@@ -13,7 +13,7 @@ from .commands.start import Start
 from .errors import ConfigurationError, InstanceLocked, LarkflockError
 
 if TYPE_CHECKING:
-    from .plugins import Plugin
+    from .loading.plugins import Plugin
 
 EXIT_CONFIGURATION: Final = 2
 EXIT_LOCKED: Final = 3
@@ -66,7 +66,7 @@ class Commands(click.Group):
         else:
             plugin = _enabled(cmd_name)
             if plugin is not None and plugin.manifest.commands:
-                from .plugins import command_of
+                from .loading.plugins import command_of
 
                 ctx.meta["plugin"] = plugin
                 command = command_of(plugin)
@@ -111,7 +111,7 @@ def main(ctx: click.Context, *, sandbox: bool) -> None:
 
 
 def _enabled(name: str) -> Plugin | None:
-    from .plugins import load
+    from .loading.plugins import load
     from .settings import environment, load_plugins_file, load_settings
 
     env = environment()

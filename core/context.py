@@ -11,8 +11,8 @@ import orjson
 
 from .errors import Undeclared
 from .events import ATTACHMENT_DONE
+from .loading.permissions import Permissions
 from .manifest import Config, Manifest
-from .permissions import Permissions
 from .platform import Budget, Platform, Unconnected
 from .reads import ReadOnly, Tables
 from .storage.protocol import AttachmentRequest, Outgoing, Publication, StoreHandle, Timer

@@ -10,7 +10,7 @@ from typing import Any, Final, Self
 import orjson
 
 from .errors import ConfigurationError, Problem
-from .plugins import Plugin
+from .loading.plugins import Plugin
 from .settings import Settings
 from .storage import open_engine
 from .storage.protocol import Between, StoreHandle

@@ -16,7 +16,7 @@ from feishu_events import GROUP, card_action, message, pushed
 from log_lines import logged
 
 from core import CardAction, Context, Event, Message, Retry
-from core.answers import Answers
+from core.running.answers import Answers
 from core.storage.sqlite import SqliteEngine
 from core.unit import NOTHING, Answer
 

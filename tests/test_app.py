@@ -18,9 +18,9 @@ from sandbox_client import until
 
 from core import Config, Context, Event, Manifest, Message, Number, Table, Text
 from core.app import Application, Left, milliseconds
+from core.disk.instance import sole_instance
 from core.errors import ConfigurationError, InstanceLocked, StorageError, Unreachable
-from core.instance import sole_instance
-from core.plugins import Hook, Plugin, load
+from core.loading.plugins import Hook, Plugin, load
 from core.settings import PluginSettings, load_settings
 from core.storage import open_engine
 from core.view import LiveView

@@ -12,7 +12,7 @@ import archive_account
 import orjson
 
 from core.app import Application, milliseconds
-from core.plugins import load
+from core.loading.plugins import load
 from core.settings import PluginSettings, load_settings
 from sandbox.config import SandboxConfig
 from sandbox.server import Sandbox

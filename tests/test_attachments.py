@@ -12,7 +12,7 @@ from attachment_stage import FINISH, MB, PART, PREPARE, RESOURCE, UPLOAD, Attach
 from sandbox_client import until
 from unruly import raw, refused
 
-from core.attachments import STREAMS
+from core.attachments.fetching import STREAMS
 from core.feishu import media
 from sandbox.endpoint import Answer, Call
 

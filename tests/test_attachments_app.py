@@ -20,7 +20,7 @@ from unruly import UnrulySandbox
 from core import Config, Context, Event, Json, Manifest, Message, Table, Text, Undeclared
 from core.app import Application, Left
 from core.context import STATE
-from core.plugins import Hook, Plugin
+from core.loading.plugins import Hook, Plugin
 from core.settings import load_settings
 from core.storage import open_engine
 from sandbox.config import SandboxConfig
@@ -131,7 +131,7 @@ async def test_what_a_failed_hook_asked_for_is_not_fetched(tmp_path: Path) -> No
 async def test_a_program_stopped_in_the_middle_of_parts_goes_on_at_the_next_start(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("core.attachments.GRACE", 0.05)
+    monkeypatch.setattr("core.attachments.fetching.GRACE", 0.05)
     released = asyncio.Event()
 
     async def hang(call: Call, answer: Answer) -> Any:

@@ -13,7 +13,7 @@ from attachment_stage import MB, RESOURCE, UPLOAD, staged
 from sandbox_client import until
 from unruly import answer_lost, raw, refused
 
-from core.attachments import MOST_ATTEMPTS, STREAMS, Attachments
+from core.attachments.fetching import MOST_ATTEMPTS, STREAMS, Attachments
 from core.feishu import media, streams
 from core.storage.protocol import Attachment
 from sandbox.endpoint import Answer, Call

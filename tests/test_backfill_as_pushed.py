@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.as_pushed import BY_APP, BY_PLATFORM, ORIGIN, as_pushed, left_out, reaction_as_pushed
 from core.errors import Malformed
 from core.events import EDIT, Event, Message, Reaction, Recall, decode
+from core.history.as_pushed import BY_APP, BY_PLATFORM, ORIGIN, as_pushed, left_out, reaction_as_pushed
 from sandbox.api.history import Documents
 from sandbox.config import SandboxConfig
 from sandbox.ids import Ids

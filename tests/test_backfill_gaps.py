@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.gaps import (
+from core.history.gaps import (
     APART,
     APART_AT_START,
     DAY,

@@ -9,10 +9,10 @@ import orjson
 from backfill_stage import DAY, HOUR, MINUTE, Stage, staged
 from sandbox_client import until
 
-from core.backfill import DEAF, HEARD, Backfill
 from core.errors import StorageError
 from core.events import EDIT, Message, Reaction
 from core.feishu import history
+from core.history.backfill import DEAF, HEARD, Backfill
 from sandbox.chat import Chat
 from sandbox.chat import Message as Said
 from sandbox.scenario.act import Mention

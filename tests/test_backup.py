@@ -13,9 +13,9 @@ import orjson
 import pytest
 from storage_contract import PLUGIN, SCORES, record
 
-from core.backup import back_up, read_backup, restore
+from core.disk.backup import back_up, read_backup, restore
+from core.disk.integrity import inspect
 from core.errors import StorageError
-from core.integrity import inspect
 from core.storage import open_engine
 from core.storage.protocol import Commit, Engine, JournalHandle, Publication, StoreHandle
 

@@ -11,7 +11,7 @@ from feishu_events import SENT, message
 from filelock import FileLock
 
 from core.cli import main
-from core.instance import LOCK
+from core.disk.instance import LOCK
 from core.journal import admit
 from core.settings import Settings
 from core.storage import open_engine

@@ -23,8 +23,8 @@ from plugin_package import on_path
 from reference_fold import WEIGHTS, fold
 
 from core.cli import main
-from core.plugins import load_all
-from core.prints import only_the_program_prints
+from core.loading.plugins import load_all
+from core.loading.prints import only_the_program_prints
 from core.settings import PluginSettings, Settings
 from core.storage import open_engine
 from plugins.activity.tables import ACTIVITY
@@ -178,7 +178,7 @@ def test_at_work_it_is_told_once_and_another_plugin_works_on(
 ) -> None:
     (name,) = install_bad(site, kind)
     (bad,) = load_all({name: PluginSettings(enabled=True)}, {}, Path("plugins.toml")).plugins
-    monkeypatch.setattr("core.prints._told", set())  # As if it had not printed when it was imported.
+    monkeypatch.setattr("core.loading.prints._told", set())  # As if it had not printed when it was imported.
     with Bench(tmp_path / "data") as bench, logged() as lines, only_the_program_prints():
         bench.arrive(*(message(f"om_{number}") for number in range(30)))
         consumer = bench.start(bad, hook_timeout=0.3)

@@ -22,8 +22,8 @@ from core import (
     Text,
     Timestamp,
 )
-from core.blueprint import TITLE_KINDS, TableMismatch, check_fields, compare, field, fields
 from core.feishu.bitable import Field
+from core.mirroring.blueprint import TITLE_KINDS, TableMismatch, check_fields, compare, field, fields
 from sandbox.bitable.bases import Bases
 from sandbox.bitable.media import Media
 

@@ -14,8 +14,8 @@ from consumer_bench import SEEN, Bench, Step, counting, plugin, until
 from feishu_events import GROUP, PRIVATE, message, pushed, reaction, read, recall
 
 from core import Context, Event, Malformed, Message, Number, Reaction, Read, Recall, Table, Text
-from core.bus import BATCH
 from core.errors import StorageError
+from core.running.bus import BATCH
 from core.storage import open_engine
 from core.storage.protocol import Commit, StoreHandle
 

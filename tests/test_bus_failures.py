@@ -13,7 +13,7 @@ from consumer_bench import SEEN, Bench, counting, plugin, until
 from feishu_events import message
 
 from core import Context, Json, Message, Number, Retry, Table, Text
-from core.attempts import MOST_ATTEMPTS, backoff
+from core.running.attempts import MOST_ATTEMPTS, backoff
 from core.storage.protocol import Commit, Failure
 
 

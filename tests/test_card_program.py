@@ -20,7 +20,7 @@ from sandbox_client import until
 
 from core import CardAction, Config, Context, Message, Retry
 from core.app import Application
-from core.plugins import Hook, Plugin
+from core.loading.plugins import Hook, Plugin
 from core.settings import load_settings
 from sandbox import card_use
 from sandbox.config import SandboxConfig

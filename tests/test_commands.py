@@ -21,8 +21,8 @@ from plugin_package import install, on_path
 
 import core
 from core.cli import main
+from core.disk.instance import LOCK
 from core.feishu.lean_sdk import PACKAGES
-from core.instance import LOCK
 from core.settings import Settings
 from core.storage import open_engine
 from core.storage.protocol import Commit

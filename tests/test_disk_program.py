@@ -17,11 +17,11 @@ from faulty_disk import FULL, READ_ONLY, FaultyDisk
 from sandbox_client import until
 
 from core.app import Application
+from core.disk.upkeep import CHECKED, RUNNING
 from core.errors import Damaged
-from core.plugins import load
+from core.loading.plugins import load
 from core.settings import PluginSettings, load_settings
 from core.storage.sqlite import SqliteEngine
-from core.upkeep import CHECKED, RUNNING
 from sandbox.config import SandboxConfig
 from sandbox.server import Sandbox
 

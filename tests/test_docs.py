@@ -24,8 +24,8 @@ import plugins
 from core.cli import main as core_command
 from core.context import STATE, Context
 from core.events import CardAction, Event, Mention, Message, Person, Reaction, Read, Recall, decode
-from core.packages import GROUP, available
-from core.plugins import Plugin, command_of, load
+from core.loading.packages import GROUP, available
+from core.loading.plugins import Plugin, command_of, load
 from core.settings import PluginSettings, Settings, load_plugins_file
 from core.storage import open_engine
 from sandbox.cli import main as sandbox_command

@@ -13,8 +13,8 @@ from sandbox_client import until
 
 from core import Config, Manifest, Table, Text
 from core.errors import ConfigurationError, Problem
-from core.fitness import Hook
-from core.plugins import Plugin, Unfit, load_all
+from core.loading.fitness import Hook
+from core.loading.plugins import Plugin, Unfit, load_all
 from core.settings import PluginSettings
 
 OTHER_KEY = Plugin(

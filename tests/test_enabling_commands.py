@@ -12,7 +12,7 @@ from click.testing import CliRunner, Result
 from plugin_package import install, on_path
 
 from core.cli import main
-from core.instance import sole_instance
+from core.disk.instance import sole_instance
 from core.settings import load_plugins_file
 from core.storage import open_engine
 

@@ -19,10 +19,10 @@ from sandbox_client import until
 
 from core import Config, Manifest, env
 from core.errors import ConfigurationError, Problem
-from core.plugins import Loaded, Plugin, Unfit, load_all
-from core.reload import PluginsFile, Reload
-from core.roster import change, described
-from core.sections import switched
+from core.loading.plugins import Loaded, Plugin, Unfit, load_all
+from core.running.reload import PluginsFile, Reload
+from core.running.roster import change, described
+from core.running.sections import switched
 from core.settings import PluginSettings
 
 
@@ -237,7 +237,7 @@ def test_a_new_section_shows_every_option_with_its_default() -> None:
 async def test_an_import_that_takes_too_long_is_told_and_the_next_change_is_looked_at(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("core.reload.PATIENCE", 0.05)
+    monkeypatch.setattr("core.running.reload.PATIENCE", 0.05)
     roster: Any = Roster()
     over = threading.Event()
     reload = Reload(

@@ -11,7 +11,7 @@ from dotenv import dotenv_values
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.env_file import fill_in, filled_in
+from core.disk.env_file import fill_in, filled_in
 from core.errors import ConfigurationError
 
 

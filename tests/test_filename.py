@@ -9,9 +9,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from core.attachment_files import AttachmentFiles
+from core.attachments.filename import LONGEST, extension_of, safe_name
+from core.attachments.files import AttachmentFiles
 from core.errors import StorageError
-from core.filename import LONGEST, extension_of, safe_name
 
 NAMES = st.one_of(
     st.text(st.characters(), max_size=400),

@@ -24,7 +24,7 @@ from bitable_cells import differences, rows_of
 from message_account import told
 
 from core.app import Application
-from core.plugins import load
+from core.loading.plugins import load
 from core.settings import PluginSettings, load_settings
 from core.storage import open_engine
 from sandbox.config import SandboxConfig

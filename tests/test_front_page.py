@@ -51,5 +51,5 @@ def test_a_manifest_is_read_without_the_network_and_the_words(plugin):
         "jinja2",
         "rjieba",
         "core.app",
-        "core.rendering",
+        "core.rendering.message",
     }

@@ -17,8 +17,8 @@ from sandbox_client import until
 from core import Context, Message, Number, Table, Text
 from core.app import Application
 from core.cli import main
+from core.loading.plugins import Hook, Plugin
 from core.manifest import Config, Manifest
-from core.plugins import Hook, Plugin
 from core.settings import load_settings
 from core.storage import open_engine
 from sandbox.config import SandboxConfig

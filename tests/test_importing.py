@@ -16,9 +16,9 @@ from log_lines import logged
 from loguru import logger
 from plugin_package import on_path
 
-from core.importing import imported, place_of
+from core.loading.importing import imported, place_of
+from core.loading.prints import only_the_program_prints, speak_as
 from core.logs import set_up
-from core.prints import only_the_program_prints, speak_as
 
 
 @pytest.fixture

@@ -18,8 +18,8 @@ from sandbox_client import until
 
 from core import Context, Message
 from core.app import Application
+from core.disk.instance import sole_instance
 from core.errors import ConfigurationError, StorageError, Unreachable
-from core.instance import sole_instance
 from core.journal import Journal
 from core.pace import Pace
 from core.settings import load_settings

@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.habits import MOST_TOPICS, Habit, Habits
+from core.history.habits import MOST_TOPICS, Habit, Habits
+from core.history.rhythm import HOUR, LONGEST, Rhythm
+from core.history.silence import DAY, MOST_A_DAY, SHORTEST, Silence
 from core.journal import admit
-from core.rhythm import HOUR, LONGEST, Rhythm
-from core.silence import DAY, MOST_A_DAY, SHORTEST, Silence
 from core.storage import open_engine
 
 ZONE = ZoneInfo("Asia/Shanghai")

@@ -11,7 +11,7 @@ from mirror_stage import sent, staged
 from unruly import CREATE, DELETE, UPDATE, answer_lost, refused
 
 from core.errors import StorageError
-from core.mirror import RETRY_AFTER
+from core.mirroring.mirror import RETRY_AFTER
 
 NOW = "2026-11"
 

@@ -11,7 +11,7 @@ from mirror_stage import PLUGIN, ROWS, predecessor, staged
 from sandbox_client import until
 from unruly import CREATE, FIELDS, SEARCH, raw, refused
 
-from core.mirror import LONGEST_RETRY, RETRY_AFTER
+from core.mirroring.mirror import LONGEST_RETRY, RETRY_AFTER
 
 NOW = "2026-11"
 

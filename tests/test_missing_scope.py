@@ -12,9 +12,9 @@ from feishu_events import message
 from log_lines import logged
 
 from core import ApiError, Context, Message, Schedule
-from core.bus import PluginConsumer
-from core.plugins import Plugin
-from core.suspension import LOOK_AGAIN
+from core.loading.plugins import Plugin
+from core.running.bus import PluginConsumer
+from core.running.suspension import LOOK_AGAIN
 
 LINK = "https://open.feishu.cn/app/cli_1/auth?q=im:message.pins:read&op_from=openapi"
 HOUR = LOOK_AGAIN / 1000

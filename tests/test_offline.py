@@ -12,8 +12,8 @@ from plugin_package import install, on_path
 
 from core.cli import main
 from core.errors import ConfigurationError, Undeclared
+from core.loading.plugins import Plugin, load
 from core.offline import Offline
-from core.plugins import Plugin, load
 from core.settings import PluginSettings, Settings
 from core.storage import open_engine
 from core.storage.protocol import Commit

@@ -14,15 +14,15 @@ from feishu_events import message
 from log_lines import logged
 
 from core import Message
-from core.overdue import watch
+from core.running.overdue import watch
 from core.status import ApiStatus, AttachmentStatus, ConnectionStatus, JournalStatus, OutboxStatus, PluginStatus
 from core.verdict import verdict
 
 
 @pytest.fixture
 def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
-    monkeypatch.setattr("core.calling.GRACE", 0.2)
-    monkeypatch.setattr("core.overdue.LOOK_EVERY", 0.05)
+    monkeypatch.setattr("core.running.calling.GRACE", 0.2)
+    monkeypatch.setattr("core.running.overdue.LOOK_EVERY", 0.05)
     with Bench(tmp_path / "data") as bench:
         yield bench
 

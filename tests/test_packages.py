@@ -9,8 +9,8 @@ import pytest
 from plugin_package import GOOD, install, on_path
 
 from core import __version__
-from core.packages import Origin, available
-from core.plugins import load_all
+from core.loading.packages import Origin, available
+from core.loading.plugins import load_all
 from core.settings import PluginSettings
 
 FILE = Path("plugins.toml")

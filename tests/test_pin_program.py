@@ -13,7 +13,7 @@ from typing import Any
 import orjson
 
 from core.app import Application, milliseconds
-from core.plugins import load
+from core.loading.plugins import load
 from core.settings import PluginSettings, load_settings
 from core.storage import open_engine
 from plugins.pin.tables import PIN

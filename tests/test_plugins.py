@@ -12,8 +12,8 @@ from plugin_package import GOOD, install, on_path
 
 from core.context import STATE
 from core.errors import ConfigurationError, Problem
-from core.packages import available
-from core.plugins import Plugin, command_of, load
+from core.loading.packages import available
+from core.loading.plugins import Plugin, command_of, load
 from core.settings import PluginSettings
 
 FILE = Path("plugins.toml")

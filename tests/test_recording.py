@@ -21,11 +21,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import core
-from core.anonymize import Anonymizer
 from core.cli import main
+from core.disk.instance import LOCK
 from core.events import Message, decode
-from core.instance import LOCK
-from core.recording import Unusable, load, read
+from core.replaying.anonymize import Anonymizer
+from core.replaying.recording import Unusable, load, read
 from core.storage import open_engine
 
 ROOT = Path(core.__file__).parent.parent

@@ -12,7 +12,7 @@ import orjson
 import pytest
 
 from core.events import decode
-from core.plugins import Plugin, available, load
+from core.loading.plugins import Plugin, available, load
 from core.settings import PluginSettings
 from core.storage import open_engine
 from core.storage.protocol import Engine, StoreHandle

@@ -12,8 +12,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from core.events import Mention
-from core.posts import Resource
-from core.rendering import LIMIT, as_received, render, render_forward
+from core.rendering.message import LIMIT, as_received, render, render_forward
+from core.rendering.posts import Resource
 
 LI = Mention("@_user_1", "ou_li", "李雷", is_bot=False)
 TEN = [Mention(f"@_user_{number}", f"ou_{number}", f"第{number}人", is_bot=False) for number in range(1, 11)]

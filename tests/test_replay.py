@@ -19,8 +19,8 @@ from core import Context, Event, Malformed, Message, Number, Schedule, Table, Te
 from core.context import STATE
 from core.errors import Replaced
 from core.journal import admit
-from core.plugins import Plugin
-from core.replay import Refused, Replay, losses, nothing_to_rebuild
+from core.loading.plugins import Plugin
+from core.replaying.replay import Refused, Replay, losses, nothing_to_rebuild
 from core.storage import open_engine
 from core.storage.protocol import Commit, Difference, Engine, Standing, StoreHandle
 

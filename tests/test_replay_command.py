@@ -17,7 +17,7 @@ from feishu_events import GROUP, SENT, message, pushed
 
 import core
 from core.cli import main
-from core.plugins import Plugin, load
+from core.loading.plugins import Plugin, load
 from core.settings import PluginSettings
 from core.storage.protocol import Commit
 from plugins.activity.tables import ACTIVITY

@@ -14,16 +14,16 @@ from backfill_stage import DAY, HOUR, MINUTE, MONDAY, Stage, staged
 from feishu_events import message
 from sandbox_client import until
 
-from core.backfill import ACCOUNTS
+from core.disk.upkeep import Upkeep
 from core.errors import ApiError, ApiFailure, Unreachable
 from core.events import Reaction
 from core.feishu import history
-from core.gaps import moment
-from core.habits import Habits
+from core.history.backfill import ACCOUNTS
+from core.history.gaps import moment
+from core.history.habits import Habits
 from core.journal import admit
 from core.storage import open_engine
 from core.storage.protocol import Commit
-from core.upkeep import Upkeep
 
 
 class Failing:

@@ -19,20 +19,20 @@ from changing import counter
 from log_lines import logged
 from storage_contract import record
 
-from core.anonymize import Anonymizer
-from core.backup import back_up, restore
+from core.disk.backup import back_up, restore
+from core.disk.upkeep import DAY, Upkeep
 from core.errors import Undeclared
 from core.feishu import messages
 from core.feishu.transport import Api, Operation
-from core.gaps import HEARD, NOTED_EVERY
-from core.plugins import Loaded, Unfit
-from core.prints import Overheard, Stdout, overheard, speak_as
+from core.history.gaps import HEARD, NOTED_EVERY
+from core.loading.plugins import Loaded, Unfit
+from core.loading.prints import Overheard, Stdout, overheard, speak_as
 from core.reads import ReadOnly
-from core.roster import Roster
+from core.replaying.anonymize import Anonymizer
+from core.running.roster import Roster
 from core.storage import open_engine
 from core.storage.protocol import Commit, Engine, Outgoing, Record, checksum
 from core.table import Table, Text
-from core.upkeep import DAY, Upkeep
 
 NOW = 1_800_000_000_000
 

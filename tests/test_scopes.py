@@ -16,8 +16,8 @@ import core.feishu
 from core.feishu import scopes
 from core.feishu.scopes import APIS, EVENTS, covered, document, link, matches, named_in, opening
 from core.feishu.transport import TOKEN_PATH, Operation
-from core.needs import PLATFORM_EVENT, needs, united
-from core.plugins import Plugin, load
+from core.loading.needs import PLATFORM_EVENT, needs, united
+from core.loading.plugins import Plugin, load
 from core.settings import PluginSettings
 from sandbox.config import SandboxConfig
 from sandbox.permissions import ANNOUNCED

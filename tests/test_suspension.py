@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 from log_lines import logged
 
 from core import Malformed, Message
-from core.attempts import MOST_ATTEMPTS
-from core.bus import PluginConsumer
 from core.cli import main
+from core.running.attempts import MOST_ATTEMPTS
+from core.running.bus import PluginConsumer
+from core.running.suspension import Streak
 from core.status import ApiStatus, AttachmentStatus, ConnectionStatus, JournalStatus, OutboxStatus
-from core.suspension import Streak
 from core.verdict import verdict
 
 

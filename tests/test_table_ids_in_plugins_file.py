@@ -7,7 +7,7 @@ import tomllib
 import pytest
 
 from core.errors import ConfigurationError
-from core.sections import placed
+from core.running.sections import placed
 
 WAYS = (
     '# Mine.\n[plugins.a]\nenabled = true\ntables.archive = ""  # messages\n\n[plugins.a.config]\nx = 1\n',

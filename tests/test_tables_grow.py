@@ -8,7 +8,7 @@ from mirror_stage import PLUGIN, ROWS, Stage, staged
 from unruly import refused
 
 from core import Table, Text
-from core.made import MadeTable
+from core.mirroring.made import MadeTable
 
 NOW = "2026-11"
 ADD = "bitable.v1.appTableField.create"

@@ -14,7 +14,7 @@ from sandbox_client import until
 
 from core import Config, Context, Manifest, Message, Number, Table, Text
 from core.app import Application
-from core.plugins import Hook, Plugin
+from core.loading.plugins import Hook, Plugin
 from core.settings import load_settings
 from sandbox.config import SandboxConfig
 from sandbox.server import Sandbox

@@ -15,10 +15,10 @@ import pytest
 from faulty_disk import FULL, FaultyDisk
 from storage_contract import record
 
+from core.disk.upkeep import DAY, RUNNING, Upkeep
 from core.errors import Damaged
 from core.storage.protocol import Commit, Failure, Record, StoreHandle, checksum
 from core.storage.sqlite import SqliteEngine
-from core.upkeep import DAY, RUNNING, Upkeep
 
 NOW = 1_800_000_000_000
 READER = "reader"

@@ -9,7 +9,7 @@ import pytest
 from mirror_stage import PLUGIN, ROWS, Stage, predecessor, staged
 from unruly import CREATE, DELETE, SEARCH, UPDATE, refused
 
-from core.verify import Comparison, Unfinished, calls_to_compare, compare, repair
+from core.mirroring.verify import Comparison, Unfinished, calls_to_compare, compare, repair
 
 NOW = "2026-11"
 

@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from core.cli import main
-from core.instance import sole_instance
+from core.disk.instance import sole_instance
 from core.storage import open_engine
 from plugins.activity.tables import ACTIVITY
 from sandbox.bitable.kinds import Terms

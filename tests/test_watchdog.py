@@ -14,7 +14,7 @@ from feishu_events import message
 from log_lines import logged
 
 from core import Message
-from core.watchdog import Watchdog
+from core.running.watchdog import Watchdog
 
 HELD = 0.9
 

@@ -25,7 +25,7 @@ def backup(start: Start, *, directory: Path) -> None:
     """
     import time
 
-    from ..backup import back_up
+    from ..disk.backup import back_up
 
     data = start.settings().data_dir
     made = back_up(data, directory, now=time.time_ns() // 1_000_000)

@@ -15,7 +15,7 @@ from . import granting
 from .start import Start
 
 if TYPE_CHECKING:
-    from ..plugins import Loaded, Plugin
+    from ..loading.plugins import Loaded, Plugin
     from ..settings import Settings
 
 
@@ -76,7 +76,7 @@ def check(start: Start, *, online: bool, apply: bool, data: bool) -> None:
 
 
 def _check_data(start: Start) -> None:
-    from ..integrity import inspect
+    from ..disk.integrity import inspect
 
     directory = start.settings().data_dir
     problems = inspect(directory)
@@ -93,7 +93,7 @@ def checked(env: Mapping[str, str], *, needs_credentials: bool) -> tuple[Setting
 
     Raises ``ConfigurationError`` with every problem when settings are wrong, or no plugin is fit that is enabled.
     """
-    from ..plugins import load_all
+    from ..loading.plugins import load_all
     from ..settings import load_settings, read_plugins_file
 
     problems: list[Problem] = []
@@ -118,11 +118,11 @@ def checked(env: Mapping[str, str], *, needs_credentials: bool) -> tuple[Setting
 async def _tried(settings: Settings, plugins: Sequence[Plugin]) -> list[Problem]:
     """The problems that only the platform can tell."""
     from ..app import milliseconds
-    from ..blueprint import TableMismatch, check_fields
     from ..feishu.bitable import RemoteTable
     from ..feishu.ledger import Ledger
     from ..feishu.scopes import NOT_GRANTED
     from ..feishu.transport import Api
+    from ..mirroring.blueprint import TableMismatch, check_fields
     from ..storage import open_engine
 
     problems: list[Problem] = []

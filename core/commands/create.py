@@ -14,7 +14,7 @@ from .start import Start
 
 if TYPE_CHECKING:
     from ..feishu.bases import RemoteBase
-    from ..provisioning import Step, Wanted
+    from ..mirroring.provisioning import Step, Wanted
     from ..settings import Settings
 
 ENV: Final = Path(".env")
@@ -72,8 +72,8 @@ async def _create(
     adopt: bool,
     dry_run: bool,
 ) -> None:
-    from ..env_file import fill_in
-    from ..provisioning import Provisioning
+    from ..disk.env_file import fill_in
+    from ..mirroring.provisioning import Provisioning
 
     def keep_base(token: str) -> None:
         if not settings.bitable_app_token:
@@ -129,7 +129,7 @@ def _member(who: str) -> tuple[str, str, str]:
 
 def _wanted(start: Start, settings: Settings, names: Sequence[str]) -> tuple[list[Wanted], list[Wanted]]:
     """The tables to see to, and the others. Raises ``ConfigurationError``."""
-    from ..provisioning import Wanted
+    from ..mirroring.provisioning import Wanted
     from ..settings import load_plugins_file
 
     sections = load_plugins_file(settings.plugins_file)
@@ -157,8 +157,8 @@ def _wanted(start: Start, settings: Settings, names: Sequence[str]) -> tuple[lis
 
 def _fill_in_plugins_file(file: Path, one: Wanted, table_id: str) -> None:
     """Write a table's ID into its plugin's section. Raises ``ConfigurationError``."""
-    from ..rewriting import rewrite
-    from ..sections import placed
+    from ..disk.rewriting import rewrite
+    from ..running.sections import placed
 
     try:
         rewrite(file, placed(file.read_bytes().decode("utf-8-sig"), one.plugin, one.table.name, table_id))

@@ -11,7 +11,7 @@ from ..errors import ConfigurationError, Problem
 from .start import Start
 
 if TYPE_CHECKING:
-    from ..plugins import Loaded
+    from ..loading.plugins import Loaded
 
 
 @click.command()
@@ -25,9 +25,9 @@ def enable(start: Start, *, name: str, from_start: bool, force: bool) -> None:
     A program that runs starts it within seconds. A plugin that never ran begins with the next event, or with
     --from-start with the oldest one that is kept; one that ran before goes on where it stopped.
     """
+    from ..loading.packages import available
     from ..manifest import Config
-    from ..packages import available
-    from ..sections import switched
+    from ..running.sections import switched
 
     there = available()
     if name not in there:
@@ -56,7 +56,7 @@ def disable(start: Start, *, name: str) -> None:
     A program that runs ends it within seconds, after the batch it is at. Its tables, its position in the journal and
     its section in the file are kept.
     """
-    from ..sections import switched
+    from ..running.sections import switched
     from ..settings import read_sections
 
     file = start.settings().plugins_file
@@ -86,7 +86,7 @@ def _text(file: Path, *, missing_ok: bool = False) -> str:
 
 def _tried(start: Start, name: str, text: str, file: Path) -> Loaded:
     """The plugin as that text configures it; alone, so that nobody else is imported."""
-    from ..plugins import Loaded, Unfit, load_all
+    from ..loading.plugins import Loaded, Unfit, load_all
     from ..settings import read_sections
 
     sections, problems = read_sections(text, file)
@@ -116,7 +116,7 @@ def _begin(start: Start, name: str) -> str:
 
 def _write(file: Path, before: str, text: str) -> bool:
     """Replace the file unless it says so already; whether it was changed."""
-    from ..rewriting import rewrite
+    from ..disk.rewriting import rewrite
 
     if text == before:
         return False
@@ -130,7 +130,7 @@ def _write(file: Path, before: str, text: str) -> bool:
 
 
 def _say_when(start: Start) -> None:
-    from ..instance import in_use
+    from ..disk.instance import in_use
 
     directory = start.settings().data_dir
     if in_use(directory):

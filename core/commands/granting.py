@@ -11,14 +11,14 @@ from ..errors import ApiError, ConfigurationError, Problem
 
 if TYPE_CHECKING:
     from ..feishu.transport import Api
-    from ..needs import Need
-    from ..plugins import Plugin
+    from ..loading.needs import Need
+    from ..loading.plugins import Plugin
     from ..settings import Settings
 
 
 def needs_of(settings: Settings, plugins: Sequence[Plugin]) -> list[Need]:
     """What each plugin needs of the app, and the program."""
-    from ..needs import needs
+    from ..loading.needs import needs
 
     return needs(plugins, any_group=not settings.chat_id)
 
@@ -26,7 +26,7 @@ def needs_of(settings: Settings, plugins: Sequence[Plugin]) -> list[Need]:
 def show(settings: Settings, plugins: Sequence[Plugin]) -> None:
     """What has to be set in the developer console, all of it."""
     from ..feishu.scopes import document
-    from ..needs import united
+    from ..loading.needs import united
 
     wanted = united(needs_of(settings, plugins))
     click.echo("The app needs in the developer console:")

@@ -29,7 +29,7 @@ def new(*, name: str, into: Path, author: str, terms: str, table: bool) -> None:
     from datetime import UTC, datetime
 
     from .. import __version__
-    from ..packages import available
+    from ..loading.packages import available
     from ..scaffold import AlreadyThere, NewPlugin, NoSuchName, checked_name
 
     try:

@@ -11,7 +11,7 @@ from .start import Start, directory_of
 
 if TYPE_CHECKING:
     from ..feishu.transport import Api
-    from ..plugins import Plugin
+    from ..loading.plugins import Plugin
     from ..settings import Settings
     from ..storage.protocol import StoreHandle
     from ..table import Table
@@ -72,7 +72,7 @@ def mirrored_tables(start: Start, settings: Settings, name: str | None) -> list[
 
 def enabled(start: Start, settings: Settings) -> Sequence[Plugin]:
     """The enabled plugins. Raises ``ConfigurationError``."""
-    from ..plugins import load
+    from ..loading.plugins import load
     from ..settings import load_plugins_file
 
     return load(load_plugins_file(settings.plugins_file), start.env, settings.plugins_file)

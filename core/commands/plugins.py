@@ -48,8 +48,8 @@ def resume(start: Start, *, name: str) -> None:
 
 
 def _show(start: Start) -> None:
-    from ..packages import BUNDLED, available
-    from ..plugins import load_all
+    from ..loading.packages import BUNDLED, available
+    from ..loading.plugins import load_all
     from ..settings import load_plugins_file
 
     file = start.settings().plugins_file

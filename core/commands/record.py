@@ -29,8 +29,8 @@ def record(start: Start, *, file: Path, begin: Point | None, end: Point | None, 
     With --anonymize IDs and names become pseudonyms, the same throughout the file, and text becomes other text of
     the same language and about the same length. Look at the file before you give it away.
     """
-    from ..anonymize import Anonymizer
-    from ..recording import write
+    from ..replaying.anonymize import Anonymizer
+    from ..replaying.recording import write
 
     zone, now = start.settings().zone, time.time_ns() // 1_000_000
     with start.engine() as engine:
@@ -56,8 +56,8 @@ def load_recording(start: Start, *, file: Path) -> None:
     Use a data directory of its own (DATA_DIR): recorded events count like any others.
     """
     settings = start.settings()
-    from ..instance import sole_instance
-    from ..recording import load
+    from ..disk.instance import sole_instance
+    from ..replaying.recording import load
     from ..settings import load_plugins_file
     from ..storage import open_engine
 

@@ -13,8 +13,8 @@ from .points import Point, point
 from .start import Start
 
 if TYPE_CHECKING:
-    from ..plugins import Plugin
-    from ..replay import Replay
+    from ..loading.plugins import Plugin
+    from ..replaying.replay import Replay
     from ..settings import Settings
     from ..storage.protocol import Difference
     from ..table import Row, Table
@@ -56,8 +56,8 @@ def replay(
     import asyncio
 
     from ..app import milliseconds
-    from ..instance import sole_instance
-    from ..replay import Refused, Replay, losses, nothing_to_rebuild
+    from ..disk.instance import sole_instance
+    from ..replaying.replay import Refused, Replay, losses, nothing_to_rebuild
 
     if end is not None and not dry_run:
         raise click.UsageError("--to is for --dry-run: tables that end early would leave out what came after")
@@ -109,7 +109,7 @@ async def _replayed(making: Callable[[], Replay], *, dry_run: bool, park: bool) 
 
 
 def _plugin(start: Start, name: str) -> tuple[Settings, Plugin]:
-    from ..plugins import load
+    from ..loading.plugins import load
     from ..settings import load_plugins_file
 
     settings = start.settings()
@@ -163,7 +163,7 @@ def _quiet(plugin: Plugin) -> Iterator[None]:
     """What the plugin logs was logged when the events were handled."""
     from loguru import logger
 
-    from ..packages import available
+    from ..loading.packages import available
 
     module = available()[plugin.name].module
     logger.disable(module)

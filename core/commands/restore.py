@@ -24,8 +24,8 @@ def restore(start: Start, *, directory: Path, whole: bool) -> None:
     """
     import time
 
-    from ..backup import restore as bring_back
-    from ..instance import sole_instance
+    from ..disk.backup import restore as bring_back
+    from ..disk.instance import sole_instance
 
     data = start.settings().data_dir
     with sole_instance(data):

@@ -13,8 +13,8 @@ from .start import Start, directory_of
 
 if TYPE_CHECKING:
     from ..app import Application, Left
-    from ..plugins import Loaded
-    from ..reload import Reload
+    from ..loading.plugins import Loaded
+    from ..running.reload import Reload
     from ..settings import Settings
     from ..trial import SandboxProcess
 
@@ -94,7 +94,7 @@ def _given(ctx: click.Context, name: str) -> bool:
 async def _try_out(
     env: Mapping[str, str], options: list[str], recording: Path | None, *, until_idle: bool, plain: bool
 ) -> Left:
-    from ..instance import LOCK, sole_instance
+    from ..disk.instance import LOCK, sole_instance
     from ..settings import load_settings
     from ..trial import UNLIMITED, SandboxProcess, empty
 
@@ -114,8 +114,8 @@ async def _go_live(
     env: Mapping[str, str], since: str | None, recording: Path | None, *, until_idle: bool, plain: bool
 ) -> Left:
     from ..app import milliseconds
-    from ..gaps import moment
-    from ..instance import sole_instance
+    from ..disk.instance import sole_instance
+    from ..history.gaps import moment
 
     settings, loaded, reload = _loaded(env)
     try:
@@ -130,7 +130,7 @@ async def _go_live(
 
 def _loaded(env: Mapping[str, str]) -> tuple[Settings, Loaded, Reload]:
     """What the program starts with, and what brings later changes of ``plugins.toml``."""
-    from ..reload import PluginsFile, Reload
+    from ..running.reload import PluginsFile, Reload
     from .check import checked
 
     file = PluginsFile(Path(env.get("PLUGINS_FILE") or "plugins.toml"))  # Before it is read, to miss no change.
@@ -152,9 +152,9 @@ async def _work(
     import asyncio
 
     from ..app import Application
+    from ..loading.prints import only_the_program_prints
     from ..logs import set_up
-    from ..overdue import watch
-    from ..prints import only_the_program_prints
+    from ..running.overdue import watch
     from ..signals import obey_signals
     from ..view import LiveView, PlainView
 
@@ -190,7 +190,7 @@ def _tell(loaded: Loaded) -> None:
 
 
 def _load(recording: Path, settings: Settings, plugins: Sequence[str]) -> None:
-    from ..recording import load
+    from ..replaying.recording import load
     from ..storage import open_engine
 
     with open_engine(settings.data_dir) as engine:

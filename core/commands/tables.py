@@ -130,8 +130,8 @@ def _plain(value: Any) -> Any:
 
 
 def _all(start: Start) -> Iterator[Offline]:
+    from ..loading.plugins import load_all
     from ..offline import Offline
-    from ..plugins import load_all
     from ..settings import load_plugins_file
 
     settings = start.settings()

@@ -15,9 +15,9 @@ from .start import Start
 if TYPE_CHECKING:
     from ..feishu.ledger import Ledger
     from ..feishu.transport import Api
+    from ..mirroring.verify import Comparison
     from ..settings import Settings
     from ..storage.protocol import StoreHandle
-    from ..verify import Comparison
 
 SHOWN: Final = 10
 """Differences of one kind that are shown."""
@@ -43,7 +43,7 @@ def verify(start: Start, *, table: str | None, repair: bool) -> None:
     """
     import asyncio
 
-    from ..instance import sole_instance
+    from ..disk.instance import sole_instance
 
     settings = settings_of(start)
     chosen = mirrored_tables(start, settings, table)
@@ -66,7 +66,7 @@ async def _verified(settings: Settings, chosen: list[Mirrored], *, mend: bool) -
 
 def _say_cost(store: StoreHandle, chosen: Iterable[Mirrored], ledger: Ledger) -> None:
     """Raises ``LarkflockError`` when the month's calls do not suffice."""
-    from ..verify import calls_to_compare
+    from ..mirroring.verify import calls_to_compare
 
     cost = 0
     for one in chosen:
@@ -82,9 +82,9 @@ def _say_cost(store: StoreHandle, chosen: Iterable[Mirrored], ledger: Ledger) ->
 async def _compared(settings: Settings, api: Api, store: StoreHandle, one: Mirrored, *, mend: bool) -> int:
     from ..app import milliseconds
     from ..feishu.bitable import RemoteTable
-    from ..mirrored import MirroredTable
+    from ..mirroring.mirrored import MirroredTable
+    from ..mirroring.verify import compare, repair
     from ..people import People
-    from ..verify import compare, repair
 
     plugin, table, table_id = one
     uses = [(plugin.name, table, column) for column in table.people]

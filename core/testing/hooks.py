@@ -13,8 +13,8 @@ from typing import Any, Final, NamedTuple
 
 from ..context import Context
 from ..errors import Malformed, NotReady, Retry, Undeclared
-from ..fitness import Hook
-from ..plugins import Plugin
+from ..loading.fitness import Hook
+from ..loading.plugins import Plugin
 from .blocking import BlockWatch
 from .declared import DeclaredContext
 from .failures import Blocked, HarnessFailure, Swallowed, TaskLeft

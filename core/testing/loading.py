@@ -7,9 +7,9 @@ from types import ModuleType
 from typing import Any
 
 from ..feishu.lean_sdk import import_lean
+from ..loading.packages import Origin, available
+from ..loading.plugins import Plugin, load_from
 from ..manifest import Manifest
-from ..packages import Origin, available
-from ..plugins import Plugin, load_from
 from ..settings import PluginSettings
 from .failures import HarnessFailure
 

@@ -18,12 +18,12 @@ from zoneinfo import ZoneInfo
 
 import orjson
 
-from ..bus import PluginConsumer
+from ..attachments.filename import safe_name
 from ..errors import ApiError
 from ..events import envelope
-from ..filename import safe_name
 from ..journal import admit
-from ..plugins import Plugin
+from ..loading.plugins import Plugin
+from ..running.bus import PluginConsumer
 from ..status import ApiStatus, ConnectionStatus, JournalStatus, Status, TableStatus
 from ..storage.protocol import AttachmentRequest, Publication
 from ..storage.sqlite.engine import SqliteEngine

@@ -18,11 +18,11 @@ import aiohttp
 import orjson
 
 from ..app import Application, milliseconds
-from ..blueprint import fields
 from ..feishu.bases import RemoteBase
 from ..feishu.ledger import Ledger
 from ..feishu.transport import Api
-from ..plugins import Plugin
+from ..loading.plugins import Plugin
+from ..mirroring.blueprint import fields
 from ..settings import load_settings
 from ..storage import open_engine
 from ..storage.protocol import Publication, StoreHandle

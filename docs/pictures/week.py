@@ -17,7 +17,7 @@ from chat import photograph_chat
 from loguru import logger
 
 from core.app import Application
-from core.plugins import load
+from core.loading.plugins import load
 from core.settings import load_plugins_file, load_settings
 from sandbox.config import ClientConfig, SandboxConfig
 from sandbox.scenario import catalogue

@@ -24,7 +24,7 @@ from sandbox_client import until
 
 from core.app import Application
 from core.events import decode
-from core.plugins import load
+from core.loading.plugins import load
 from core.settings import PluginSettings, load_settings
 from core.storage import open_engine
 from sandbox.chat import Message

@@ -14,7 +14,7 @@ from api_client import SHANGHAI, Clock, Sleep
 from sandbox_client import until
 from unruly import UnrulySandbox
 
-from core.attachments import SHARE, Attachments
+from core.attachments.fetching import SHARE, Attachments
 from core.feishu.ledger import Ledger
 from core.feishu.transport import Api
 from core.pace import Pace

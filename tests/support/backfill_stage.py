@@ -13,11 +13,11 @@ import orjson
 from api_client import SHANGHAI, Calls, Sleep
 from sandbox_client import until
 
-from core.backfill import Backfill
 from core.events import Event, decode
 from core.feishu.ledger import Ledger
 from core.feishu.transport import Api
 from core.groups import Groups
+from core.history.backfill import Backfill
 from core.journal import Journal
 from core.status import ConnectionStatus, GroupHistory
 from core.storage import open_engine

@@ -16,9 +16,9 @@ from sandbox_client import until
 from core import Config, Context, Manifest, Message, Number, Table, Text
 from core.app import Application, milliseconds
 from core.errors import ConfigurationError
-from core.fitness import Hook
-from core.plugins import Loaded, Plugin, Unfit
-from core.reload import PluginsFile, Reload
+from core.loading.fitness import Hook
+from core.loading.plugins import Loaded, Plugin, Unfit
+from core.running.reload import PluginsFile, Reload
 from core.settings import load_settings
 from sandbox.config import SandboxConfig
 from sandbox.server import Sandbox

@@ -14,10 +14,10 @@ from zoneinfo import ZoneInfo
 from feishu_events import SENT
 
 from core import Context, Event, Manifest, Message, Number, Table, Text
-from core.bus import PluginConsumer
 from core.journal import admit
+from core.loading.plugins import Hook, Plugin
 from core.manifest import Config
-from core.plugins import Hook, Plugin
+from core.running.bus import PluginConsumer
 from core.status import PluginStatus
 from core.storage import open_engine
 from core.storage.protocol import Engine

@@ -22,9 +22,9 @@ from virtual_time import run_virtually
 from core.errors import LarkflockError
 from core.feishu.connection import LongConnection
 from core.feishu.frame_pb2 import Frame
+from core.loading.plugins import Plugin, load
 from core.platform import Unconnected
-from core.plugins import Plugin, load
-from core.rendering import render
+from core.rendering.message import render
 from core.settings import load_plugins_file
 from core.storage import open_engine
 from core.storage.protocol import Failure

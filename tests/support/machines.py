@@ -24,7 +24,7 @@ from core.errors import ApiFailure, StorageError
 from core.feishu.bitable import RemoteTable
 from core.feishu.ledger import Ledger
 from core.journal import admit
-from core.mirrored import MirroredTable
+from core.mirroring.mirrored import MirroredTable
 from core.people import People
 from core.storage.protocol import Commit
 from core.storage.sqlite import SqliteEngine

@@ -15,8 +15,8 @@ from core import Number, PersonCell, PersonName, Row, Table, Text, Timestamp
 from core.feishu.bitable import RemoteTable
 from core.feishu.ledger import Ledger
 from core.feishu.transport import Api
-from core.mirror import Mirror
-from core.mirrored import MirroredTable
+from core.mirroring.mirror import Mirror
+from core.mirroring.mirrored import MirroredTable
 from core.pace import Pace
 from core.people import People
 from core.storage import open_engine

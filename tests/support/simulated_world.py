@@ -23,18 +23,18 @@ from simulated_platform import SimulatedApi, SimulatedPlatform
 from stepped import Doorway, Handles, SteppedConsumer, SteppedJournal
 
 from core import Context, Event, Manifest, Message, Number, Reaction, Retry, Row, Table, Text
-from core.attempts import backoff
 from core.errors import StorageError
 from core.events import decode, envelope
 from core.feishu.bitable import RemoteTable
 from core.feishu.ledger import Ledger
+from core.loading.plugins import Hook, Plugin
 from core.manifest import Config
-from core.mirror import Mirror
-from core.mirrored import MirroredTable
+from core.mirroring.mirror import Mirror
+from core.mirroring.mirrored import MirroredTable
 from core.outbox import Outbox
 from core.pace import Pace
 from core.people import People
-from core.plugins import Hook, Plugin
+from core.running.attempts import backoff
 from core.storage.sqlite import SqliteEngine
 
 NAME: Final = "simulated"

@@ -11,8 +11,8 @@ from typing import Any
 
 from fate import Fate, Fateful
 
-from core.bus import PluginConsumer
 from core.journal import Journal
+from core.running.bus import PluginConsumer
 from core.storage.sqlite import SqliteEngine
 
 

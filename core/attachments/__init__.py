@@ -1,0 +1,1 @@
+"""Files of messages: fetched once for all plugins, kept on disk or uploaded to Bitable."""

@@ -1,0 +1,1 @@
+"""Tables in Bitable: made, checked, written behind and compared; local rows are the truth."""

@@ -1,0 +1,21 @@
+"""When what failed is tried again: rules over an error and how often it was met; it never waits."""
+
+from __future__ import annotations
+
+import random
+from typing import Final
+
+from ..errors import Retry
+
+MOST_ATTEMPTS: Final = 8
+"""Attempts at one event, after which it is parked as a dead letter."""
+
+
+def backoff(attempts: int) -> float:
+    """Seconds before attempt ``attempts`` + 1: doubling from 2 s to at most 10 min, with jitter."""
+    return float(min(600.0, 2.0 ** min(attempts, 20)) * random.uniform(0.75, 1.25))  # noqa: S311
+
+
+def pause(error: BaseException, attempts: int) -> float:
+    """Seconds before the next attempt: what the plugin asked for, else ``backoff``."""
+    return error.after if isinstance(error, Retry) and error.after is not None else backoff(attempts)
