@@ -40,7 +40,8 @@ from .running.watchdog import Watchdog
 from .settings import Settings
 from .status import ApiStatus, AttachmentStatus, OutboxStatus, Status, TableStatus
 from .storage import open_engine
-from .storage.protocol import Consumer, Engine, StoreHandle
+from .storage.protocol import Engine, StoreHandle
+from .storage.values import Consumer
 from .table import PersonName, Row, Table
 from .verdict import verdict
 

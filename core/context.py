@@ -15,7 +15,8 @@ from .loading.permissions import Permissions
 from .manifest import Config, Manifest
 from .platform import Budget, Platform, Unconnected
 from .reads import ReadOnly, Tables
-from .storage.protocol import AttachmentRequest, Outgoing, Publication, StoreHandle, Timer
+from .storage.protocol import StoreHandle
+from .storage.values import AttachmentRequest, Outgoing, Publication, Timer
 from .table import Column, Json, Row, Table, Text
 from .unit import NOTHING, Answer, Unit
 

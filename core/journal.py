@@ -18,7 +18,8 @@ from loguru import logger
 from .errors import Malformed, StorageError
 from .events import decode
 from .status import JournalStatus
-from .storage.protocol import Engine, JournalHandle, Record, checksum
+from .storage.protocol import Engine, JournalHandle
+from .storage.values import Record, checksum
 
 MOST_PER_COMMIT: Final = 512
 MALFORMED: Final = "malformed"

@@ -13,7 +13,8 @@ from .errors import ConfigurationError, Problem
 from .loading.plugins import Plugin
 from .settings import Settings
 from .storage import open_engine
-from .storage.protocol import Between, StoreHandle
+from .storage.protocol import StoreHandle
+from .storage.values import Between
 from .table import Attachments, Json, PersonCell, PersonName, PersonNames, Row, Table, Timestamp, joined_names
 
 ANY: Final[Mapping[str, Any]] = MappingProxyType({})

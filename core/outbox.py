@@ -19,7 +19,8 @@ from .errors import ApiError, ApiFailure, QuotaExhausted, StorageError
 from .feishu import messages
 from .feishu.scopes import NOT_GRANTED
 from .feishu.transport import Api
-from .storage.protocol import StoreHandle, Unsent
+from .storage.protocol import StoreHandle
+from .storage.values import Unsent
 
 TICK: Final = 0.5
 """Seconds after which the outbox looks by itself."""

@@ -8,7 +8,8 @@ from typing import Any, Final
 
 from .errors import Problem, Undeclared
 from .manifest import Manifest
-from .storage.protocol import Between, StoreHandle
+from .storage.protocol import StoreHandle
+from .storage.values import Between
 from .table import Row, Table
 
 Tables = Callable[[str], Table | None]

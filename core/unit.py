@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, Final, NamedTuple
 
-from .storage.protocol import AttachmentRequest, Key, Outgoing, Publication, StoreHandle, Timer
+from .storage.protocol import StoreHandle
+from .storage.values import AttachmentRequest, Key, Outgoing, Publication, Timer
 from .table import Row, Table
 
 _ABSENT: Any = object()

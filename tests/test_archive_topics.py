@@ -9,7 +9,7 @@ import pytest
 from archive_driver import DAY, HOUR, MINUTE, SHANGHAI, Driver, edit
 from group_events import NOVEMBER, message, recall
 
-from core.storage.protocol import PendingRow
+from core.storage.values import PendingRow
 from plugins.archive.tables import ARCHIVE, STATUS_AGENDA, THREADS, TOPICS
 from plugins.archive.topics import Replies, month_of, shown, status, title
 

@@ -15,7 +15,7 @@ from unruly import answer_lost, raw, refused
 
 from core.attachments.fetching import MOST_ATTEMPTS, STREAMS, Attachments
 from core.feishu import media, streams
-from core.storage.protocol import Attachment
+from core.storage.values import Attachment
 from sandbox.endpoint import Answer, Call
 
 

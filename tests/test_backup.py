@@ -17,7 +17,8 @@ from core.disk.backup import back_up, read_backup, restore
 from core.disk.integrity import inspect
 from core.errors import StorageError
 from core.storage import open_engine
-from core.storage.protocol import Commit, Engine, JournalHandle, Publication, StoreHandle
+from core.storage.protocol import Engine, JournalHandle, StoreHandle
+from core.storage.values import Commit, Publication
 
 NOW = 1_800_000_000_000
 STAMP = "20270115-080000"

@@ -17,7 +17,8 @@ from core import Context, Event, Malformed, Message, Number, Reaction, Read, Rec
 from core.errors import StorageError
 from core.running.bus import BATCH
 from core.storage import open_engine
-from core.storage.protocol import Commit, StoreHandle
+from core.storage.protocol import StoreHandle
+from core.storage.values import Commit
 
 
 @pytest.fixture

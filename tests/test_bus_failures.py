@@ -14,7 +14,7 @@ from feishu_events import message
 
 from core import Context, Json, Message, Number, Retry, Table, Text
 from core.running.attempts import MOST_ATTEMPTS, backoff
-from core.storage.protocol import Commit, Failure
+from core.storage.values import Commit, Failure
 
 
 @pytest.fixture

@@ -25,7 +25,7 @@ from core.disk.instance import LOCK
 from core.feishu.lean_sdk import PACKAGES
 from core.settings import Settings
 from core.storage import open_engine
-from core.storage.protocol import Commit
+from core.storage.values import Commit
 from core.table import Row
 from plugins.activity.tables import ACTIVITY
 

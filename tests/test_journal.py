@@ -16,7 +16,8 @@ from feishu_events import LI, SENT, message, message_event, pushed, reaction, re
 from core.errors import StorageError
 from core.journal import MOST_PER_COMMIT, Journal, admit
 from core.storage import open_engine
-from core.storage.protocol import Appended, Engine, JournalHandle, Record, Stored, StoreHandle
+from core.storage.protocol import Engine, JournalHandle, StoreHandle
+from core.storage.values import Appended, Record, Stored
 
 Outcome = tuple[list[Any], StorageError | None]
 

@@ -13,7 +13,7 @@ from log_lines import logged
 from mirror_stage import PLUGIN, Stage
 from unruly import CREATE, NAMES, UnrulySandbox, refused
 
-from core.storage.protocol import PendingRow
+from core.storage.values import PendingRow
 from core.table import (
     Attachments,
     Choice,

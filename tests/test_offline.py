@@ -16,7 +16,7 @@ from core.loading.plugins import Plugin, load
 from core.offline import Offline
 from core.settings import PluginSettings, Settings
 from core.storage import open_engine
-from core.storage.protocol import Commit
+from core.storage.values import Commit
 from core.table import Row, Table
 
 ARCHIVING = """

@@ -19,7 +19,8 @@ from core.errors import ApiError, QuotaExhausted, Unreachable
 from core.feishu.transport import Api
 from core.outbox import KEPT, MOST_ATTEMPTS, Outbox, uuid_of
 from core.storage import open_engine
-from core.storage.protocol import Commit, OutboxCount, Outgoing, StoreHandle
+from core.storage.protocol import StoreHandle
+from core.storage.values import Commit, OutboxCount, Outgoing
 
 
 @pytest.fixture

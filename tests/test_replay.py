@@ -22,7 +22,8 @@ from core.journal import admit
 from core.loading.plugins import Plugin
 from core.replaying.replay import Refused, Replay, losses, nothing_to_rebuild
 from core.storage import open_engine
-from core.storage.protocol import Commit, Difference, Engine, Standing, StoreHandle
+from core.storage.protocol import Engine, StoreHandle
+from core.storage.values import Commit, Difference, Standing
 
 SCORES = Table(
     "scores",

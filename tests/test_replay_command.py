@@ -19,7 +19,7 @@ import core
 from core.cli import main
 from core.loading.plugins import Plugin, load
 from core.settings import PluginSettings
-from core.storage.protocol import Commit
+from core.storage.values import Commit
 from plugins.activity.tables import ACTIVITY
 from plugins.archive.tables import TOPICS
 

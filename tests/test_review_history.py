@@ -23,7 +23,7 @@ from core.history.gaps import moment
 from core.history.habits import Habits
 from core.journal import admit
 from core.storage import open_engine
-from core.storage.protocol import Commit
+from core.storage.values import Commit
 
 
 class Failing:

@@ -31,7 +31,8 @@ from core.reads import ReadOnly
 from core.replaying.anonymize import Anonymizer
 from core.running.roster import Roster
 from core.storage import open_engine
-from core.storage.protocol import Commit, Engine, Outgoing, Record, checksum
+from core.storage.protocol import Engine
+from core.storage.values import Commit, Outgoing, Record, checksum
 from core.table import Table, Text
 
 NOW = 1_800_000_000_000

@@ -12,7 +12,8 @@ import storage_contract as contract
 from storage_contract import NOTES, PLUGIN, SCORES, delete, put, score
 
 from core.errors import Fenced, StorageError
-from core.storage.protocol import Commit, Consumer, Dead, Due, Engine, Failure, Publication, StoreHandle
+from core.storage.protocol import Engine, StoreHandle
+from core.storage.values import Commit, Consumer, Dead, Due, Failure, Publication
 from core.table import Number, PersonName, Table, Text
 
 reopen, engine, store = contract.reopen, contract.engine, contract.store

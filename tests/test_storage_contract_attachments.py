@@ -10,7 +10,8 @@ import storage_contract as contract
 from storage_contract import PLUGIN
 
 from core.errors import Fenced
-from core.storage.protocol import Attachment, AttachmentCount, AttachmentRequest, Commit, StoreHandle
+from core.storage.protocol import StoreHandle
+from core.storage.values import Attachment, AttachmentCount, AttachmentRequest, Commit
 
 reopen, engine, store = contract.reopen, contract.engine, contract.store
 

@@ -9,7 +9,8 @@ import storage_contract as contract
 from storage_contract import NOTES, PLUGIN, SCORES, create, delete, mirrored, pending, score
 
 from core.errors import StorageError
-from core.storage.protocol import Batch, Commit, Engine, Publication, StoreHandle
+from core.storage.protocol import Engine, StoreHandle
+from core.storage.values import Batch, Commit, Publication
 
 reopen, engine, store = contract.reopen, contract.engine, contract.store
 

@@ -8,7 +8,8 @@ import pytest
 import storage_contract as contract
 from storage_contract import PLUGIN, record
 
-from core.storage.protocol import Commit, Engine, Failure, JournalHandle, Needed, Record, StoreHandle, checksum
+from core.storage.protocol import Engine, JournalHandle, StoreHandle
+from core.storage.values import Commit, Failure, Needed, Record, checksum
 
 reopen, engine, store = contract.reopen, contract.engine, contract.store
 

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from storage_contract import PLUGIN, change, delete, put
 
 from core.errors import StorageError, Undeclared
-from core.storage.protocol import Batch, Commit, Engine, StoreHandle
+from core.storage.protocol import Engine, StoreHandle
+from core.storage.values import Batch, Commit
 from core.table import Json, Number, Row, Table, Text, Timestamp
 
 reopen, engine = contract.reopen, contract.engine

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from core import Number, Table, Text
-from core.storage.protocol import Commit
 from core.storage.sqlite import SqliteEngine
 from core.storage.sqlite.handle import in_few_lengths
 from core.storage.sqlite.store import SqliteStore
+from core.storage.values import Commit
 
 MIRRORED = Table(
     "mirrored", (Text("key", "键"), Text("content", "内容"), Number("count", "数")), key=("key",), setting="T"

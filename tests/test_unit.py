@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.storage import open_engine
-from core.storage.protocol import Commit, Publication, StoreHandle
+from core.storage.protocol import StoreHandle
+from core.storage.values import Commit, Publication
 from core.table import Number, Row, Table, Text, Timestamp
 from core.unit import MOST_KEPT, Unit
 

@@ -17,8 +17,9 @@ from storage_contract import record
 
 from core.disk.upkeep import DAY, RUNNING, Upkeep
 from core.errors import Damaged
-from core.storage.protocol import Commit, Failure, Record, StoreHandle, checksum
+from core.storage.protocol import StoreHandle
 from core.storage.sqlite import SqliteEngine
+from core.storage.values import Commit, Failure, Record, checksum
 
 NOW = 1_800_000_000_000
 READER = "reader"

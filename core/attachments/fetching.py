@@ -24,7 +24,8 @@ from ..feishu.transport import Api
 from ..pace import Pace
 from ..settings import Settings
 from ..status import AttachmentStatus
-from ..storage.protocol import Attachment, StoreHandle
+from ..storage.protocol import StoreHandle
+from ..storage.values import Attachment
 from .filename import extension_of, safe_name
 from .files import AttachmentFiles
 

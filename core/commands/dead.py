@@ -13,7 +13,8 @@ from .points import Point, moment
 from .start import Start
 
 if TYPE_CHECKING:
-    from ..storage.protocol import Dead, StoreHandle
+    from ..storage.protocol import StoreHandle
+    from ..storage.values import Dead
 
 JOURNAL = "core"
 """The name under which events stand that nobody can read."""

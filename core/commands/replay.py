@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from ..loading.plugins import Plugin
     from ..replaying.replay import Replay
     from ..settings import Settings
-    from ..storage.protocol import Difference
+    from ..storage.values import Difference
     from ..table import Row, Table
 
 SHOWN = 10

@@ -13,7 +13,8 @@ from zoneinfo import ZoneInfo
 import orjson
 
 from ..events import MESSAGE
-from ..storage.protocol import JournalHandle, Stored, StoreHandle
+from ..storage.protocol import JournalHandle, StoreHandle
+from ..storage.values import Stored
 from .as_pushed import ORIGIN
 from .rhythm import Rhythm
 

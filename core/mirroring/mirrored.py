@@ -19,7 +19,8 @@ from ..feishu import bitable, cells
 from ..feishu.bitable import RemoteTable
 from ..people import People
 from ..status import TableStatus
-from ..storage.protocol import Batch, PendingRow, StoreHandle
+from ..storage.protocol import StoreHandle
+from ..storage.values import Batch, PendingRow
 from ..table import NAMING, VIRTUAL, Attachments, Column, PersonCell, PersonName, PersonNames, Row, Table, joined_names
 from .blueprint import check_fields, field
 from .made import MadeTable

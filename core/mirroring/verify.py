@@ -13,7 +13,8 @@ from typing import Any, NamedTuple
 
 from ..errors import LarkflockError
 from ..feishu.bitable import MOST_DELETED, MOST_READ
-from ..storage.protocol import Key, PendingRow, StoreHandle
+from ..storage.protocol import StoreHandle
+from ..storage.values import Key, PendingRow
 from ..table import Row, Table
 from .mirrored import Found, MirroredTable
 

@@ -22,7 +22,8 @@ from ..platform import Budget
 from ..running.bus import HOOK_TIMEOUT, SHUTDOWN_TIMEOUT
 from ..running.calling import HookCalls
 from ..running.delivery import Delivery, read_event, told
-from ..storage.protocol import Commit, Difference, Engine, Failure, Standing, Stored, StoreHandle, Timer
+from ..storage.protocol import Engine, StoreHandle
+from ..storage.values import Commit, Difference, Failure, Standing, Stored, Timer
 from ..table import Table
 
 BATCH: Final = 1000

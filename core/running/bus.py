@@ -23,7 +23,8 @@ from ..loading.plugins import Plugin
 from ..platform import Platform
 from ..reads import Tables
 from ..status import PluginPhase, PluginStatus, Status
-from ..storage.protocol import Commit, Consumer, Engine, Failure, JournalHandle, Stored, StoreHandle, Timer
+from ..storage.protocol import Engine, JournalHandle, StoreHandle
+from ..storage.values import Commit, Consumer, Failure, Stored, Timer
 from ..unit import Answer, Unit
 from .attempts import MOST_ATTEMPTS, backoff, pause
 from .calling import HookCalls

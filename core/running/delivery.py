@@ -26,7 +26,7 @@ from ..events import (
     decode,
 )
 from ..loading.plugins import Plugin
-from ..storage.protocol import Stored
+from ..storage.values import Stored
 from ..unit import Answer
 from .calling import HookCalls
 

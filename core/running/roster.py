@@ -21,7 +21,8 @@ from ..loading.plugins import Loaded, Plugin, Unfit
 from ..mirroring.mirror import Mirror
 from ..mirroring.mirrored import MirroredTable
 from ..status import PluginPhase, PluginStatus
-from ..storage.protocol import Consumer, Engine, StoreHandle
+from ..storage.protocol import Engine, StoreHandle
+from ..storage.values import Consumer
 from ..table import Table
 from .bus import PluginConsumer
 

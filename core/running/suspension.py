@@ -8,7 +8,8 @@ from typing import Final
 
 from ..errors import ApiError, StorageError, Undeclared
 from ..feishu.scopes import NOT_GRANTED
-from ..storage.protocol import Failure, StoreHandle
+from ..storage.protocol import StoreHandle
+from ..storage.values import Failure
 
 MOST_IN_A_ROW: Final = 20
 """Different events that fail one after the other, none succeeding in between, before a plugin is suspended."""

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 from zoneinfo import ZoneInfo
 
 from ..context import STATE
-from ..storage.protocol import AttachmentRequest, Dead, Publication
+from ..storage.values import AttachmentRequest, Dead, Publication
 from ..table import Row, Table
 from .answers import Answers, Call
 from .doings import Doings

@@ -25,8 +25,8 @@ from ..journal import admit
 from ..loading.plugins import Plugin
 from ..running.bus import PluginConsumer
 from ..status import ApiStatus, ConnectionStatus, JournalStatus, Status, TableStatus
-from ..storage.protocol import AttachmentRequest, Publication
 from ..storage.sqlite.engine import SqliteEngine
+from ..storage.values import AttachmentRequest, Publication
 from ..table import Table
 from ..unit import Answer
 from .answers import QUOTA, Answers, Call

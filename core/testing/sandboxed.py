@@ -25,7 +25,8 @@ from ..loading.plugins import Plugin
 from ..mirroring.blueprint import fields
 from ..settings import load_settings
 from ..storage import open_engine
-from ..storage.protocol import Publication, StoreHandle
+from ..storage.protocol import StoreHandle
+from ..storage.values import Publication
 from ..table import Row, Table
 from ..trial import UNLIMITED, SandboxProcess
 from .failures import HarnessFailure, NeverIdle

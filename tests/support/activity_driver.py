@@ -16,7 +16,7 @@ from core import Context, Event, Message, Reaction, Recall, Row, Table
 from core.context import STATE
 from core.events import decode
 from core.storage import open_engine
-from core.storage.protocol import Commit
+from core.storage.values import Commit
 from plugins import activity
 from plugins.activity.score import Weights
 from plugins.activity.tables import ACTIVITY, COUNTERS

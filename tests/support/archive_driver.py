@@ -17,7 +17,8 @@ from core.context import STATE
 from core.events import decode
 from core.feishu.lean_sdk import import_lean
 from core.storage import open_engine
-from core.storage.protocol import AttachmentRequest, Commit, Outgoing, StoreHandle, Timer
+from core.storage.protocol import StoreHandle
+from core.storage.values import AttachmentRequest, Commit, Outgoing, Timer
 from plugins import archive
 from plugins.archive.settings import ArchiveConfig
 from plugins.archive.tables import ARCHIVE, TOPICS

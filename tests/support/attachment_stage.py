@@ -21,7 +21,7 @@ from core.pace import Pace
 from core.settings import load_settings
 from core.status import AttachmentStatus
 from core.storage import open_engine
-from core.storage.protocol import AttachmentRequest, Commit
+from core.storage.values import AttachmentRequest, Commit
 from sandbox.config import SandboxConfig
 from sandbox.scenario.act import Resource
 from sandbox.world import Refusal

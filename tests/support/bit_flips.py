@@ -12,10 +12,10 @@ from pathlib import Path
 
 from core.events import envelope
 from core.journal import admit
-from core.storage.protocol import Record
 from core.storage.sqlite import SqliteEngine
 from core.storage.sqlite.engine import connect
 from core.storage.sqlite.journal import SqliteJournal
+from core.storage.values import Record
 
 PAGE = 4096
 LEAF = 0x0D

@@ -27,7 +27,7 @@ from core.platform import Unconnected
 from core.rendering.message import render
 from core.settings import load_plugins_file
 from core.storage import open_engine
-from core.storage.protocol import Failure
+from core.storage.values import Failure
 
 ROOT: Final = Path(__file__).parents[2]
 BATCH: Final = 500

@@ -26,8 +26,8 @@ from core.feishu.ledger import Ledger
 from core.journal import admit
 from core.mirroring.mirrored import MirroredTable
 from core.people import People
-from core.storage.protocol import Commit
 from core.storage.sqlite import SqliteEngine
+from core.storage.values import Commit
 
 T = TypeVar("T")
 

@@ -20,7 +20,7 @@ from core.mirroring.mirrored import MirroredTable
 from core.pace import Pace
 from core.people import People
 from core.storage import open_engine
-from core.storage.protocol import Commit
+from core.storage.values import Commit
 from sandbox.bitable.kinds import Terms
 from sandbox.bitable.table import Table as RemoteSide
 from sandbox.config import SandboxConfig

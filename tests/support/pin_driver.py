@@ -18,7 +18,7 @@ from core.context import STATE
 from core.events import decode, envelope
 from core.feishu.lean_sdk import import_lean
 from core.storage import open_engine
-from core.storage.protocol import AttachmentRequest, Commit, Outgoing, Publication
+from core.storage.values import AttachmentRequest, Commit, Outgoing, Publication
 from plugins import pin
 from plugins.pin.settings import Watching
 from plugins.pin.tables import PIN

@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 
-from core.storage.protocol import Appended, Batch, JournalHandle, Record, StoreHandle, Unsent
+from core.storage.protocol import JournalHandle, StoreHandle
 from core.storage.sqlite import SqliteEngine
 from core.storage.sqlite.journal import SqliteJournal
 from core.storage.sqlite.store import SqliteStore
+from core.storage.values import Appended, Batch, Record, Unsent
 from core.table import Table
 
 

@@ -7,10 +7,11 @@ import threading
 from collections.abc import Sequence
 from dataclasses import replace
 
-from core.storage.protocol import Appended, Commit, JournalHandle, Record, StoreHandle
+from core.storage.protocol import JournalHandle, StoreHandle
 from core.storage.sqlite import SqliteEngine
 from core.storage.sqlite.journal import SqliteJournal
 from core.storage.sqlite.store import SqliteStore
+from core.storage.values import Appended, Commit, Record
 
 
 class EarlyJournal(SqliteJournal):

@@ -26,10 +26,11 @@ from recording_disk import RecordingDisk
 
 from core.events import envelope
 from core.journal import admit
-from core.storage.protocol import Commit, Failure, JournalHandle, Publication, Record, StoreHandle
+from core.storage.protocol import JournalHandle, StoreHandle
 from core.storage.sqlite import SqliteEngine
 from core.storage.sqlite.journal import SqliteJournal
 from core.storage.sqlite.store import SqliteStore
+from core.storage.values import Commit, Failure, Publication, Record
 from core.table import Number, Table, Text
 
 PLUGIN = "tally"

@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from core.storage import open_engine
-from core.storage.protocol import Batch, Commit, Engine, PendingRow, Record, StoreHandle, checksum
+from core.storage.protocol import Engine, StoreHandle
+from core.storage.values import Batch, Commit, PendingRow, Record, checksum
 from core.table import Json, Number, PersonName, Row, Table, Text, Timestamp
 
 ENGINES: dict[str, Callable[[Path], Engine]] = {"sqlite": open_engine}

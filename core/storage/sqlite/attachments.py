@@ -10,7 +10,7 @@ from typing import Any, Final
 import orjson
 
 from ...events import ATTACHMENT_DONE
-from ..protocol import Attachment, AttachmentCount, AttachmentRequest
+from ..values import Attachment, AttachmentCount, AttachmentRequest
 from .handle import SqliteHandle
 
 SCHEMA: Final = """

@@ -6,7 +6,7 @@ import sqlite3
 from collections.abc import Sequence
 from typing import Any, Final
 
-from ..protocol import Dead, Due, Failure
+from ..values import Dead, Due, Failure
 from .handle import SqliteHandle
 
 SCHEMA: Final = """

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from ...errors import StorageError
-from ..protocol import Record
+from ..values import Record
 from .engine import PATIENCE, connect, sync
 from .faults import storage_error
 from .handle import insert_rows

@@ -10,7 +10,7 @@ from functools import cache
 from itertools import chain
 from typing import Any, Final
 
-from ..protocol import Size
+from ..values import Size
 from .faults import storage_error
 
 CHUNKS: Final = (64, 8, 1)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from ...errors import Damaged
-from ..protocol import Appended, Dead, Record, Stored
+from ..values import Appended, Dead, Record, Stored
 from .handle import in_few_lengths, insert_rows
 from .retention import DAMAGED, SqliteJournalRetention
 from .retention import SCHEMA as RETENTION

@@ -10,7 +10,7 @@ import orjson
 
 from ...errors import TableChanged, Undeclared
 from ...table import STRUCTURED, Attachments, Json, Number, Row, Table, Text, Timestamp
-from ..protocol import Between, Key
+from ..values import Between, Key
 from .search import SearchIndex
 
 TRACKED: Final = """

@@ -10,7 +10,7 @@ from typing import Final
 import orjson
 
 from ...table import Row, Table
-from ..protocol import Batch, PendingRow
+from ..values import Batch, PendingRow
 from .handle import SqliteHandle
 from .layout import Layout, Layouts
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterable
 
-from ..protocol import OutboxCount, Outgoing, Unsent
+from ..values import OutboxCount, Outgoing, Unsent
 from .dead import LONGEST_DELAY
 from .handle import SqliteHandle
 

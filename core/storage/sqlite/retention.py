@@ -8,7 +8,7 @@ from typing import Final
 import orjson
 
 from ...errors import Damaged
-from ..protocol import Needed, Record
+from ..values import Needed, Record
 from .handle import SqliteHandle
 
 SCHEMA: Final = """

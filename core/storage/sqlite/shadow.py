@@ -18,7 +18,7 @@ import orjson
 
 from ...errors import Fenced, StorageError
 from ...table import Row, Table
-from ..protocol import Difference, Failure
+from ..values import Difference, Failure
 from .dead import keep_failure
 from .faults import storage_error
 from .layout import Layout, quoted

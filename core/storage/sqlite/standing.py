@@ -6,7 +6,7 @@ import sqlite3
 from typing import Final
 
 from ...errors import Replaced
-from ..protocol import Standing
+from ..values import Standing
 from .handle import SqliteHandle
 
 SCHEMA: Final = """

@@ -13,7 +13,7 @@ import orjson
 
 from ...errors import Fenced
 from ...table import Row, Table
-from ..protocol import Between, Commit, Consumer, Key, Publication, Timer
+from ..values import Between, Commit, Consumer, Key, Publication, Timer
 from .attachments import SCHEMA as ATTACHMENTS
 from .attachments import SqliteAttachmentSide, ask_for
 from .dead import SCHEMA as DEAD
