@@ -51,7 +51,7 @@ async def _checked(settings: Settings, chosen: list[Mirrored], *, add: bool) -> 
 
 
 async def _compared(one: Mirrored, remote: RemoteTable, *, add: bool) -> list[Problem]:
-    from .. import blueprint
+    from ..mirroring import blueprint
     from ..feishu import cells
 
     found = blueprint.compare(one.table, await remote.fields())

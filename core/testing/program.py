@@ -34,7 +34,7 @@ from .blocking import line_of
 from .failures import HarnessFailure, NeverIdle
 from .hooks import Notes, WatchedHooks
 
-PATIENCE: Final = 10.0
+PATIENCE: Final = 30.0
 """Seconds of real time in which the plugins have to come to rest."""
 STOP_PATIENCE: Final = 3.0
 POLL: Final = 0.001
