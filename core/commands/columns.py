@@ -51,8 +51,8 @@ async def _checked(settings: Settings, chosen: list[Mirrored], *, add: bool) -> 
 
 
 async def _compared(one: Mirrored, remote: RemoteTable, *, add: bool) -> list[Problem]:
-    from ..mirroring import blueprint
     from ..feishu import cells
+    from ..mirroring import blueprint
 
     found = blueprint.compare(one.table, await remote.fields())
     missing, absent = found.missing, found.absent
