@@ -250,3 +250,14 @@ def test_the_next_leaderboard_is_at_the_next_such_time(now: str, clock: str, zon
 def test_a_setting_that_cannot_be_is_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
         CheckinConfig(**wrong)
+
+
+async def test_each_check_in_is_published_once() -> None:
+    async with game() as lark:
+        await lark.say("ou_li", "签到")
+        await lark.say("ou_li", "签到")
+        await lark.again()
+        await lark.advance(days=1)
+        await lark.say("ou_li", "签到")
+        told_of = [(one.type, one.event["day"], one.event["streak"]) for one in lark.published]
+        assert told_of == [("checkin.done", "2026-11-22", 1), ("checkin.done", "2026-11-23", 2)]

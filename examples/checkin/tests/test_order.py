@@ -42,9 +42,16 @@ def told(said: list[tuple[str, str, int]]) -> tuple[dict[tuple[str, ...], Row], 
     """Both tables after these check-ins: group, person, ms UTC."""
     tables = {CHECKINS: Rows(CHECKINS), STANDINGS: Rows(STANDINGS)}
     config = CheckinConfig(longest=LONGEST, timezones={"oc_2": ZONES["oc_2"]})
-    ctx: Any = SimpleNamespace(table=tables.__getitem__, config=config, timezone=ZoneInfo(ZONES["oc_1"]))
+    published: list[str] = []
+    ctx: Any = SimpleNamespace(
+        table=tables.__getitem__,
+        config=config,
+        timezone=ZoneInfo(ZONES["oc_1"]),
+        publish=lambda kind, event_id, event: published.append(event_id),
+    )
     for chat_id, user_id, time in said:
         check_in(chat_id, user_id, time, ctx)
+    assert sorted(published) == sorted(":".join(key) for key in tables[CHECKINS].rows)
     return tables[CHECKINS].rows, tables[STANDINGS].rows
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from core import CardAction, Context, Manifest, Message, Schedule, hookimpl
 
 from . import board
-from .checking import Outcome, check_in, day_of
+from .checking import DONE, Outcome, check_in, day_of
 from .settings import CheckinConfig
 from .tables import CHECKINS, STANDINGS
 
@@ -21,6 +21,7 @@ manifest = Manifest(
     ),
     tables=(CHECKINS, STANDINGS),
     config=CheckinConfig,
+    publishes=(DONE,),
     schedules=(Schedule(board.SCHEDULE, timeout=60.0),),
 )
 

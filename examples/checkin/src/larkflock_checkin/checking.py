@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 from zoneinfo import ZoneInfo
 
 from core import Context
@@ -11,6 +12,9 @@ from core import Context
 from .settings import CheckinConfig
 from .streak import earned, moved
 from .tables import CHECKINS, STANDINGS
+
+DONE: Final = "checkin.done"
+"""Published once for each check-in: ``chat_id``, ``user_id``, ``day``, and ``streak``, ``lingzhi_earned`` as of then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +60,8 @@ def check_in(chat_id: str, user_id: str, time: int, ctx: Context[CheckinConfig])
         streak=end if newest else standing["streak"],
         best=max(standing["best"], end),
     )
+    facts = {"chat_id": chat_id, "user_id": user_id, "day": day, "streak": streak, "lingzhi_earned": gain}
+    ctx.publish(DONE, f"{chat_id}:{user_id}:{day}", facts)
     return Outcome(False, streak, gain, int(after["total"]))
 
 
