@@ -14,7 +14,7 @@ from .streak import earned, moved
 from .tables import CHECKINS, STANDINGS
 
 DONE: Final = "checkin.done"
-"""Published once for each check-in: ``chat_id``, ``user_id``, ``day``, and ``streak``, ``lingzhi_earned`` as of then."""
+"""Published once for each check-in: ``chat_id``, ``user_id``, ``day``, ``streak``, ``lingzhi_earned``; as of then."""
 
 
 @dataclass(frozen=True, slots=True)
