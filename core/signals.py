@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
+import sys
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -12,7 +13,10 @@ if TYPE_CHECKING:
 
 
 def obey_signals(application: Application) -> None:
-    """SIGINT and SIGTERM end the program gracefully; a second one at once. SIGHUP has ``plugins.toml`` read again."""
+    """SIGINT and SIGTERM end the program gracefully; a second one at once.
+
+    SIGHUP has ``plugins.toml`` read again; on a terminal it says that the terminal is gone, and ends the program too.
+    """
     loop = asyncio.get_running_loop()
 
     def second() -> None:
@@ -28,4 +32,4 @@ def obey_signals(application: Application) -> None:
         with contextlib.suppress(NotImplementedError):  # Event loops on Windows have no signal handlers.
             loop.add_signal_handler(number, first)
     with contextlib.suppress(NotImplementedError, AttributeError):  # There is no SIGHUP on Windows.
-        loop.add_signal_handler(signal.SIGHUP, application.read_plugins_file)
+        loop.add_signal_handler(signal.SIGHUP, first if sys.stdin.isatty() else application.read_plugins_file)
