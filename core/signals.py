@@ -32,4 +32,9 @@ def obey_signals(application: Application) -> None:
         with contextlib.suppress(NotImplementedError):  # Event loops on Windows have no signal handlers.
             loop.add_signal_handler(number, first)
     with contextlib.suppress(NotImplementedError, AttributeError):  # There is no SIGHUP on Windows.
-        loop.add_signal_handler(signal.SIGHUP, first if sys.stdin.isatty() else application.read_plugins_file)
+        loop.add_signal_handler(signal.SIGHUP, first if _on_terminal() else application.read_plugins_file)
+
+
+def _on_terminal() -> bool:
+    """Whether the program hears a terminal; its input may be closed, or none at all."""
+    return sys.stdin is not None and not sys.stdin.closed and sys.stdin.isatty()

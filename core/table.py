@@ -35,7 +35,7 @@ def _is_json(value: Any) -> bool:
     return True
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Column:
     """A column: ``name`` in Python and in the local database, ``title`` in Bitable (empty = not mirrored)."""
 
@@ -53,7 +53,6 @@ class Column:
         return False
 
 
-@dataclass(frozen=True, slots=True)
 class Text(Column):
     """Text; empty where not set."""
 
@@ -64,7 +63,7 @@ class Text(Column):
         return isinstance(value, str) and (value.isascii() or not _SURROGATE.search(value))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Choice(Text):
     """Text that is one of ``options``, or empty; without options any text. Mirrored to single select, or to text."""
 
@@ -75,12 +74,11 @@ class Choice(Text):
         return Text.holds(self, value) and (not value or not self.options or value in self.options)
 
 
-@dataclass(frozen=True, slots=True)
 class Link(Text):
     """A URL; empty where not set. Mirrored to a link column, or to text."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Number(Column):
     """A number, ``places`` decimals; 0 where not set."""
 
@@ -92,7 +90,6 @@ class Number(Column):
         return isinstance(value, _NUMBERS) and -_BITS_63 <= value < _BITS_63
 
 
-@dataclass(frozen=True, slots=True)
 class Timestamp(Column):
     """A moment in ms UTC; none where not set. Mirrored to a date column, or to a number column as ms."""
 
@@ -101,7 +98,6 @@ class Timestamp(Column):
         return value is None or (isinstance(value, int) and -_BITS_63 <= value < _BITS_63)
 
 
-@dataclass(frozen=True, slots=True)
 class Json(Column):
     """A list or an object, kept as JSON; for private columns, never mirrored."""
 
@@ -110,7 +106,6 @@ class Json(Column):
         return _is_json(value)
 
 
-@dataclass(frozen=True, slots=True)
 class Attachments(Column):
     """Files as a list of ``{"file_token", "name", …}``; empty where not set. One without a token is not mirrored."""
 
@@ -121,7 +116,7 @@ class Attachments(Column):
         return isinstance(value, list | tuple) and all(isinstance(one, dict) for one in value) and _is_json(value)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class PersonName(Column):
     """The name of the person whose open_id is in column ``of``; looked up in batches when the row is mirrored."""
 
@@ -132,7 +127,7 @@ class PersonName(Column):
         return [row[self.of]] if row[self.of] else []
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class PersonNames(Column):
     """The names, joined by ", ", of the people whose open_ids the ``Json`` column ``of`` lists; looked up likewise."""
 
@@ -144,7 +139,7 @@ class PersonNames(Column):
         return [one for one in listed if one and isinstance(one, str)] if isinstance(listed, list) else []
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class PersonCell(Column):
     """The person (Bitable's person field) whose open_id is in column ``of``."""
 

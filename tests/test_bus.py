@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import sqlite3
+import time
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -367,6 +369,23 @@ def test_a_table_by_message_is_read_ahead_and_counts_the_same(bench: Bench) -> N
         assert bench.run(plugin(tables=(replies,), on_message=on_message)).stop(10)
     counts = {row["message"]: row["count"] for row in bench.store.scan("tester", replies)}
     assert counts == {"om_1": 6} | {f"om_{n}": 1 for n in range(2, 8)} | {f"om_{n}0": 0 for n in range(2, 8)}
+
+
+def test_a_plugin_that_keeps_up_commits_every_so_often(bench: Bench) -> None:
+    begun: list[float] = []
+    consumer = bench.start(counting(before=lambda _: begun.append(time.monotonic())), commit_every=0.2)
+    for number in range(3):
+        bench.arrive(message(f"om_{number}"))
+        until(lambda count=number + 1: len(begun) == count, "the event to be handled")
+    bench.finish(consumer)
+    assert all(later - earlier > 0.19 for earlier, later in itertools.pairwise(begun))
+    assert bench.seen() == dict.fromkeys(("om_0", "om_1", "om_2"), 1)
+
+
+def test_a_plugin_that_is_behind_does_not_wait_between_its_commits(bench: Bench) -> None:
+    bench.arrive(*texts(2 * BATCH))
+    bench.run(counting(), commit_every=1000.0, tick=1000.0)
+    assert len(bench.seen()) == 2 * BATCH
 
 
 @pytest.mark.parametrize(("seconds", "collected"), [(60.0, [0, 1, 2, 3]), (0.0, [0, 0, 0, 0])])

@@ -55,7 +55,7 @@ def _show(start: Start) -> None:
     file = start.settings().plugins_file
     sections = load_plugins_file(file)
     there = available()
-    loaded = load_all(sections, start.env, file)
+    loaded = load_all(sections, start.env, file, there)
     fit = {plugin.name: plugin.manifest for plugin in loaded.plugins}
     unfit = {one.name: one.problems for one in loaded.unfit}
     missing = sections.keys() - there.keys()

@@ -92,10 +92,18 @@ class Loaded:
         return [problem for one in self.unfit for problem in one.problems]
 
 
-def load_all(sections: Mapping[str, PluginSettings], env: Mapping[str, str], file: Path) -> Loaded:
-    """The plugins enabled in ``file``; those that are broken are set aside, and nothing is raised for them."""
+def load_all(
+    sections: Mapping[str, PluginSettings],
+    env: Mapping[str, str],
+    file: Path,
+    there: Mapping[str, Origin] | None = None,
+) -> Loaded:
+    """The plugins enabled in ``file``; those that are broken are set aside, and nothing is raised for them.
+
+    ``there`` are the plugins that are installed, where the caller has looked already.
+    """
     import_lean()
-    there = available()
+    there = available() if there is None else there
     plugins: list[Plugin] = []
     unfit: list[Unfit] = []
     for name, section in sections.items():

@@ -14,6 +14,8 @@ from typing import Any, Final
 from ..loading.prints import speak_as
 from .calling import HookCalls
 
+BEGIN_TIMEOUT: Final = 5.0
+"""Seconds a thread has to begin; it goes on by itself after them."""
 LEFT_TIMEOUT: Final = 1.0
 """Seconds that the tasks a plugin left running have to end when they are cancelled."""
 
@@ -38,14 +40,16 @@ class PluginThread:
         self._clock = clock
         self._tick = tick
         self._thread = threading.Thread(target=self._run, name=f"plugin:{name}", daemon=True)
+        self._begun = threading.Event()
         self._loop = asyncio.new_event_loop()
         self._wake = asyncio.Event()
         self.stopping = False
         """Whether the end was asked for."""
 
     def start(self) -> None:
-        """Begin; returns at once."""
+        """Begin; returns when the thread runs."""
         self._thread.start()
+        self._begun.wait(BEGIN_TIMEOUT)  # CPython 3.11 cannot trace (coverage, debuggers) threads that begin at once.
 
     def wake(self) -> None:
         """End a ``pause``; callable from any thread, also before the start and after the end."""
@@ -82,6 +86,7 @@ class PluginThread:
             await self.pause(min(self._tick, left / 1000))
 
     def _run(self) -> None:
+        self._begun.set()
         asyncio.set_event_loop(self._loop)
         speak_as(self._name)
         main = self._loop.create_task(self._watched())

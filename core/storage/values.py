@@ -77,8 +77,7 @@ class Due(NamedTuple):
     attempts: int
 
 
-@dataclass(frozen=True, slots=True)
-class Failure:
+class Failure(NamedTuple):
     """An event that was not handled: tried again at ``due`` (ms), or parked as a dead letter when that is None."""
 
     seq: int
@@ -87,8 +86,7 @@ class Failure:
     due: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class Publication:
+class Publication(NamedTuple):
     """An event made by a plugin; ``event_id`` makes it single."""
 
     type: str

@@ -219,6 +219,7 @@ class Program:
             platform=self._answers,
             tables=self._table,
             hook_timeout=PATIENCE * 2,
+            commit_every=0.0,
         )
 
     def _table(self, name: str) -> Table | None:

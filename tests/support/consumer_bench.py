@@ -101,7 +101,7 @@ class Bench:
             clock=lambda: self.now,
             status=_no_status,
             on_published=self.published.set,
-            **options,
+            **{"commit_every": 0.0, **options},
         )
         self.consumers.append(consumer)
         return consumer

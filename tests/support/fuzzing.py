@@ -184,6 +184,7 @@ class Fuzz:
             on_published=lambda: None,
             platform=Unconnected(),
             batch_seconds=1e9,
+            commit_every=0.0,
             suspend_after=0,
         )
         consumer.why = []

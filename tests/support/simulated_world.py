@@ -277,6 +277,7 @@ class World:
             on_published=self._publishing.set,
             on_outgoing=self._outbox.wake,
             batch_seconds=1e9,
+            commit_every=0.0,
             tick=TICK,
             suspend_after=0,
         )
