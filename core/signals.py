@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import signal
-import sys
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from .app import Application
+
+STANDARD: Final = (0, 1, 2)
+"""The descriptors of input, output and errors."""
 
 
 def obey_signals(application: Application) -> None:
@@ -18,6 +22,7 @@ def obey_signals(application: Application) -> None:
     SIGHUP has ``plugins.toml`` read again; on a terminal it says that the terminal is gone, and ends the program too.
     """
     loop = asyncio.get_running_loop()
+    terminals = [descriptor for descriptor in STANDARD if os.isatty(descriptor)]
 
     def second() -> None:
         raise KeyboardInterrupt
@@ -28,13 +33,20 @@ def obey_signals(application: Application) -> None:
             with contextlib.suppress(NotImplementedError):  # As below.
                 loop.add_signal_handler(number, second)
 
+    def gone() -> None:
+        _let_go(terminals)
+        first()
+
     for number in (signal.SIGINT, signal.SIGTERM):
         with contextlib.suppress(NotImplementedError):  # Event loops on Windows have no signal handlers.
             loop.add_signal_handler(number, first)
     with contextlib.suppress(NotImplementedError, AttributeError):  # There is no SIGHUP on Windows.
-        loop.add_signal_handler(signal.SIGHUP, first if _on_terminal() else application.read_plugins_file)
+        loop.add_signal_handler(signal.SIGHUP, gone if 0 in terminals else application.read_plugins_file)
 
 
-def _on_terminal() -> bool:
-    """Whether the program hears a terminal; its input may be closed, or none at all."""
-    return sys.stdin is not None and not sys.stdin.closed and sys.stdin.isatty()
+def _let_go(terminals: Sequence[int]) -> None:
+    """Have what is still printed go nowhere: writing to a terminal that is gone is an error."""
+    nowhere = os.open(os.devnull, os.O_RDWR)
+    for descriptor in terminals:
+        os.dup2(nowhere, descriptor)
+    os.close(nowhere)
