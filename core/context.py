@@ -10,14 +10,14 @@ from zoneinfo import ZoneInfo
 import orjson
 
 from .errors import Undeclared
-from .events import ATTACHMENT_DONE
+from .events import ATTACHMENT_DONE, envelope
 from .loading.permissions import Permissions
 from .manifest import Config, Manifest
 from .platform import Budget, Platform, Unconnected
 from .reads import ReadOnly, Tables
 from .storage.protocol import StoreHandle
 from .storage.values import AttachmentRequest, Outgoing, Publication, Timer
-from .table import Column, Json, Row, Table, Text
+from .table import Column, Json, Row, Table, Text, Timestamp
 from .unit import NOTHING, Answer, Unit
 
 if TYPE_CHECKING:
@@ -87,10 +87,7 @@ class TableView:
 
     def delete(self, *key: Any) -> None:
         """Delete the row with this key, if there is one."""
-        for name, value in zip(self._table.key, self._checked(key), strict=True):
-            column = self._table.by_name[name]
-            if not column.holds(value):
-                self._refuse(column, value)
+        self._key_columns(self._checked(key))
         self.unit.put(self._table, key, None)
 
     def _checked(self, key: tuple[Any, ...]) -> tuple[Any, ...]:
@@ -102,13 +99,14 @@ class TableView:
         before = self.unit.get(self._table, self._checked(key))
         if before is not None:
             return before.copy()
-        row = self._table.blank.copy()
+        return {**self._table.blank, **self._key_columns(key)}
+
+    def _key_columns(self, key: tuple[Any, ...]) -> Row:
         for name, value in zip(self._table.key, key, strict=True):
             column = self._table.by_name[name]
-            if not column.holds(value):
+            if value is None or not column.holds(value):
                 self._refuse(column, value)
-            row[name] = value
-        return row
+        return dict(zip(self._table.key, key, strict=True))
 
     def _unknown(self, name: str) -> NoReturn:
         raise Undeclared(
@@ -208,13 +206,16 @@ class Context(Generic[C]):
     def publish(self, event_type: str, event_id: str, event: Mapping[str, Any]) -> None:
         """Make an event that every plugin asking for its type gets exactly once; ``event_id`` makes it single.
 
-        Raises ``TypeError`` for what JSON cannot hold.
+        Raises ``TypeError`` for what is no JSON object.
         """
         if event_type not in self._manifest.publishes:
             raise Undeclared(f"{self.plugin}: type {event_type!r} is not in the manifest; add it to publishes=(…)")
         if not event_id or not Text("event_id").holds(event_id):
             raise ValueError(f"{self.plugin}: an event of type {event_type!r} needs an event_id")
-        self.unit.published.append(Publication(event_type, event_id, orjson.loads(orjson.dumps(event))))
+        if not isinstance(event, Mapping):
+            raise TypeError(f"{self.plugin}: an event of type {event_type!r} is an object, not {type(event).__name__}")
+        made = orjson.loads(envelope(event_type, event_id, dict(event)))  # As it is relayed: so deep, and no deeper.
+        self.unit.published.append(Publication(event_type, event_id, made["event"]))
 
     async def call(self, request: Any) -> dict[str, Any]:
         """Call the platform with a request object of the official SDK (``lark_oapi.api.…``); the answer's ``data``.
@@ -247,11 +248,13 @@ class Context(Generic[C]):
         """Send a message once what the hook wrote is stored; ``key`` makes it single among this plugin's messages.
 
         With ``reply_to`` it answers that message. It is tried again until the platform takes or refuses it. Raises
-        ``TypeError`` for what JSON cannot hold.
+        ``TypeError`` for what JSON cannot hold, and where plain text is wanted and something else is given.
         """
         self._permissions.require("ctx.send")
         if not key or not chat_id:
             raise ValueError(f"{self.plugin}: a message needs a key and a chat_id")
+        if not all(Text("message").holds(part) for part in (key, chat_id, reply_to, msg_type)):
+            raise TypeError(f"{self.plugin}: the key, chat_id, reply_to and msg_type of a message are plain text")
         self.unit.outgoing.append(Outgoing(key, chat_id, reply_to, msg_type, orjson.dumps(content)))
 
     def answer(self, toast: str = "", *, kind: Tone = "info", card: Mapping[str, Any] | None = None) -> None:
@@ -290,8 +293,13 @@ class Context(Generic[C]):
         self.unit.attachments.append(asked)
 
     def schedule(self, name: str, *, at: int) -> None:
-        """Have ``on_schedule`` called at ``at`` (ms UTC), also after a restart; it replaces the time set before."""
+        """Have ``on_schedule`` called at ``at`` (ms UTC), also after a restart; it replaces the time set before.
+
+        Raises ``TypeError`` for what is no whole number of ms.
+        """
         self._declared(name)
+        if at is None or not Timestamp("at").holds(at):
+            raise TypeError(f"{self.plugin}: schedule {name!r} is set for a time in whole ms, not for {at!r:.40}")
         self.unit.timers.append(Timer(name, at))
 
     def armed(self, name: str) -> int | None:

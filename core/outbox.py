@@ -29,6 +29,8 @@ MOST_ATTEMPTS: Final = 12
 """Refusals that may pass, after which a message is given up."""
 KEPT: Final = 30 * 24 * 3600 * 1000
 """ms for which the keys of sent messages are remembered."""
+MOST_LIMITERS: Final = 1000
+"""Chats whose pace is remembered at once."""
 LONG_PAUSE: Final = 3600.0
 """Seconds until what the month's calls or a missing scope stopped is tried again."""
 
@@ -86,7 +88,7 @@ class Outbox:
 
     async def _send(self, unsent: Unsent) -> None:
         message = unsent.message
-        limiter = self._limiters.setdefault(message.chat_id, AsyncLimiter(1, messages.APART))
+        limiter = self._limiter(message.chat_id)
         try:
             async with limiter:
                 sent = await messages.send(
@@ -101,6 +103,14 @@ class Outbox:
             self._failed(unsent, error)
         else:
             self._store.sent(unsent.id, sent, self._clock())
+
+    def _limiter(self, chat_id: str) -> AsyncLimiter:
+        """The pace of a chat; one that could go at once now is as good as a new one."""
+        if chat_id not in self._limiters:
+            if len(self._limiters) >= MOST_LIMITERS:
+                self._limiters = {chat: one for chat, one in self._limiters.items() if not one.has_capacity()}
+            self._limiters[chat_id] = AsyncLimiter(1, messages.APART)
+        return self._limiters[chat_id]
 
     def _failed(self, unsent: Unsent, error: ApiFailure) -> None:
         attempts, now = unsent.attempts + 1, self._clock()
@@ -118,6 +128,6 @@ class Outbox:
 
     def _forget(self) -> None:
         now = self._clock()
-        if now >= self._forgot + KEPT // 30:
+        if not 0 <= now - self._forgot < KEPT // 30:
             self._forgot = now
             self._store.forget_sent(now - KEPT)

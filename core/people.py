@@ -48,7 +48,7 @@ class People:
         wanted = [one for one in open_ids if one not in known or known[one][1] + LIFETIME <= now]
         names = {one: APP_NAME for one in wanted if not one.startswith(contact.PERSON_ID)}
         wanted = [one for one in wanted if one not in names]
-        if now < self._not_before:
+        if self._not_before - PAUSE <= now < self._not_before:  # A clock that was put back ends the pause.
             self._missed.update(dict.fromkeys(wanted))
         else:
             names.update(await self._looked_up(list(dict.fromkeys([*wanted, *self._missed])), now))
@@ -67,8 +67,8 @@ class People:
             some = wanted[i : i + contact.MOST_PER_CALL]
             try:
                 found = await contact.names(self._api, some)
-            except ApiFailure as error:
-                problem = str(error)
+            except (ApiFailure, KeyError, TypeError, AttributeError) as error:  # The latter: of a shape nobody foresaw.
+                problem = str(error) if isinstance(error, ApiFailure) else f"an unknown answer: {error!r}"
                 self._not_before = now + PAUSE
                 break
             names.update({one: found.get(one) or known.get(one, ("", 0))[0] for one in some})

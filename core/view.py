@@ -166,9 +166,9 @@ class LiveView:
         for column in [*([person] if person else []), *ranked]:
             grid.add_column(column.title, justify="right" if isinstance(column, Number) else "left")
         for place, row in enumerate(rows, 1):
-            who = [names.get(row[person.of]) or row[person.of]] if person else []
+            who = [Text(names.get(row[person.of]) or row[person.of])] if person else []
             values = [
-                f"{row[column.name]:,.{column.places}f}" if isinstance(column, Number) else str(row[column.name])
+                Text(f"{row[column.name]:,.{column.places}f}" if isinstance(column, Number) else str(row[column.name]))
                 for column in ranked
             ]
             grid.add_row(str(place), *who, *values)

@@ -1,8 +1,12 @@
-"""For all tests: the fixture ``harness``, also where this project is not installed, and how Hypothesis looks."""
+"""For all tests: the fixture ``harness``, also where this project is not installed, and what they are run with."""
 
 from __future__ import annotations
 
+import os
+from collections.abc import Generator
+
 import pytest
+from coverage import Coverage
 from hypothesis import settings
 
 from core.testing import pytest_plugin
@@ -13,6 +17,27 @@ settings.load_profile("larkflock")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Register the plugin under the name of its entry point, once."""
+    """Register the plugin under the name of its entry point, once, and the marker."""
     if not config.pluginmanager.has_plugin("larkflock"):
         config.pluginmanager.register(pytest_plugin, "larkflock")
+    config.addinivalue_line("markers", "unmeasured: coverage is measured neither of the test nor of what it starts.")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """Stop what measures while a test that is ``unmeasured`` runs, from the set-up of its fixtures to their end.
+
+    Not ``no_cover`` of pytest-cov: that leaves fixtures and programs measured, and everything in a worker of
+    pytest-xdist, where two measure and it stops only the last.
+    """
+    stopped: list[Coverage] = []
+    if item.get_closest_marker("unmeasured"):
+        while measuring := Coverage.current():
+            measuring.stop()
+            stopped.append(measuring)
+        os.environ.pop("COVERAGE_PROCESS_CONFIG", None)  # For programs; it is set again when measuring starts.
+    try:
+        return (yield)
+    finally:
+        for measuring in reversed(stopped):
+            measuring.start()

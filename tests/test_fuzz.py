@@ -12,7 +12,7 @@ from core.errors import Malformed
 from core.events import LATEST, Message, decode
 from plugins.activity.text import visible_length
 
-pytestmark = pytest.mark.no_cover  # Tracing each line of this would take minutes, and shows no line others do not.
+pytestmark = pytest.mark.unmeasured  # Tracing each line of this would take minutes, and shows no line others do not.
 
 CASES = 2_000
 

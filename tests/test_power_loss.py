@@ -15,7 +15,7 @@ from recording_disk import Delete, Sync, Truncate, Write
 
 from core.storage.sqlite import SqliteEngine
 
-pytestmark = pytest.mark.no_cover  # Tracing each line of this would take minutes, and shows no line others do not.
+pytestmark = pytest.mark.unmeasured  # Tracing each line of this would take minutes, and shows no line others do not.
 
 IMAGES = 15_000
 

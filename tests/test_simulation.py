@@ -11,7 +11,7 @@ from simulation import one_life, rates_of
 from stepped import files
 from virtual_time import run_virtually
 
-pytestmark = pytest.mark.no_cover  # Tracing each line of this would take minutes, and shows no line others do not.
+pytestmark = pytest.mark.unmeasured  # Tracing each line of this would take minutes, and shows no line others do not.
 
 LIVES = 100
 PARTS = 3

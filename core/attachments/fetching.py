@@ -185,7 +185,7 @@ class Attachments:
     def _unwanted(self, kind: str, name: str, media_type: str = "") -> str:
         """Why a file of this kind is not fetched, as far as that is known beforehand; empty when it is."""
         extension = extension_of(name)
-        media_type = media_type or mimetypes.guess_type(name)[0] or ""
+        media_type = media_type or mimetypes.guess_type(safe_name(name))[0] or ""  # It takes names for URLs.
         family = kind if kind == "image" else media_type.partition("/")[0]
         unknown = not media_type and not extension
         if unknown and kind == "image":

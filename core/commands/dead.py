@@ -120,7 +120,8 @@ def redrive(start: Start, /, *, everything: bool, **chosen: Any) -> None:
 
     The program does it, at once when it runs, otherwise at its next start. Events nobody can read stay as they are.
     """
-    count = _moved(start, chosen, everything=everything, act=lambda store, letters, now: store.redrive(letters, now))
+    letters = _meant(start, chosen, everything=everything)
+    count = _moved(start, lambda store, now: store.redrive(letters, now))
     click.echo(f"{_counted(count)} to be tried again." if count else "No dead letters.")
 
 
@@ -134,11 +135,10 @@ def discard(start: Start, /, *, everything: bool, yes: bool, **chosen: Any) -> N
 
     The events stay in the journal, for the other plugins.
     """
-    if not yes:
-        count = len(_found(start, chosen, unreadable=False))
-        if count:
-            click.confirm(f"Give up {_counted(count)} for good?", abort=True)
-    count = _moved(start, chosen, everything=everything, act=lambda store, letters, now: store.discard(letters, now))
+    letters = _meant(start, chosen, everything=everything)
+    if letters and not yes:
+        click.confirm(f"Give up {_counted(len(letters))} for good?", abort=True)
+    count = _moved(start, lambda store, now: store.discard(letters, now))
     click.echo(f"{_counted(count)} given up." if count else "No dead letters.")
 
 
@@ -164,15 +164,16 @@ def _found(start: Start, chosen: dict[str, Any], *, unreadable: bool) -> list[De
     return letters
 
 
-def _moved(
-    start: Start, chosen: dict[str, Any], *, everything: bool, act: Callable[[StoreHandle, list[Dead], int], int]
-) -> int:
+def _meant(start: Start, chosen: dict[str, Any], *, everything: bool) -> list[Dead]:
     if not everything and not any(chosen.values()):
         raise click.UsageError("say which: a NUMBER, --plugin, --reason, --since, --until, or --all")
-    letters = _found(start, chosen, unreadable=False)
+    return _found(start, chosen, unreadable=False)
+
+
+def _moved(start: Start, act: Callable[[StoreHandle, int], int]) -> int:
     with start.engine() as engine:
         store = engine.store()
-        count = act(store, letters, time.time_ns() // 1_000_000)
+        count = act(store, time.time_ns() // 1_000_000)
         store.close()
     return count
 

@@ -175,6 +175,7 @@ class Upkeep:
             gone = self._unneeded(old, store) if old else []
             if gone:
                 journal.trim(gone)
+                store.forget_discarded(gone)
                 count += len(gone)
             old, reached = journal.expired(reached, before, TRIMMED)
         self._trimmed += count

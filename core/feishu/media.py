@@ -173,7 +173,8 @@ def _parts(answer: Mapping[str, Any], size: int, until: int) -> Parts:
     upload_id, block, blocks = (answer.get(name) for name in ("upload_id", "block_size", "block_num"))
     right = isinstance(block, int) and 0 < block <= LARGEST_BLOCK and blocks == -(-size // block)
     if not right or not isinstance(upload_id, str) or not isinstance(block, int) or not isinstance(blocks, int):
-        raise Unreachable(f"{PREPARE.name}: the answer does not say how to send {size} bytes: {dict(answer)}")
+        told = f"block_size {block!r:.40}, block_num {blocks!r:.40}"  # Never the upload_id: with it others could write.
+        raise Unreachable(f"{PREPARE.name}: the answer does not say how to send {size} bytes: {told}")
     return Parts(upload_id, block, blocks, 0, until)
 
 

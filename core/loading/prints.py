@@ -40,12 +40,12 @@ class Stdout:
         plugin = _speaker.get()
         if not plugin and threading.current_thread() is threading.main_thread():
             return self._real.write(text)
-        speaker = plugin or threading.current_thread().name
+        speaker = plugin or _NUMBER.sub("", threading.current_thread().name)
         *lines, rest = (self._begun.pop(speaker, "") + text).split("\n")
         if rest:
             self._begun[speaker] = rest[:MOST]
         for line in lines:
-            self.take(plugin or _NUMBER.sub("", speaker), line[:MOST])
+            self.take(speaker, line[:MOST])
         return len(text)
 
     def writelines(self, lines: Any) -> None:

@@ -174,7 +174,9 @@ class MirroredTable:
     def _told(self, told: Mapping[str, Column], there: Mapping[str, Any]) -> Row | None:
         row: Row = dict(self.table.blank)
         row.update({name: cells.read(column, there.get(column.title)) for name, column in told.items()})
-        return row if all(row[name] not in ("", None) for name in self.table.key) else None
+        # A number that is not there reads as 0, which is a key like any other.
+        whole = all(name in told and there.get(told[name].title) is not None for name in self.table.key)
+        return row if whole and all(row[name] not in ("", None) for name in self.table.key) else None
 
     def differing(self, row: PendingRow, there: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
         """(here, there) of the cells that are not as ``row`` wants them, by title; after ``pages``.
@@ -355,7 +357,8 @@ class MirroredTable:
         """Whether the contact API does not show this person either: the first to suspect when a person is refused."""
         if self._people.problem:
             return False
-        sources = [column.of for column in self._columns if isinstance(column, PersonCell)]
+        named = {column.of for column in self._columns if isinstance(column, NAMING)}
+        sources = [column.of for column in self._columns if isinstance(column, PersonCell) and column.of in named]
         return any(row.row[source] not in self._names for source in sources)
 
     def _key(self, row: PendingRow) -> str:

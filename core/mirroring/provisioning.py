@@ -139,8 +139,9 @@ class Provisioning:
                 return Step(one, "keep", there[one.table_id], one.table_id)
             fix = f"correct {one.table.setting}, or empty it to have a new table made"
             raise ConfigurationError([Problem(one.full, f"the base has no table {one.table_id}", fix)])
-        name = one.table.title or one.table.name
-        name = f"{name} ({one.plugin})" if name in taken else name
+        title = one.table.title or one.table.name
+        free = (each for each in (title, f"{title} ({one.plugin})") if each not in taken)
+        name = next(free, f"{title} ({one.full})")
         table_id = next((each for each, called in there.items() if called == name), "")
         if base is None or not table_id:
             return Step(one, "make", name)

@@ -42,6 +42,7 @@ HARMLESS: Final = frozenset(
     }
 )
 """Names whose strings say what something is or when it was."""
+TIMES: Final = frozenset(name for name in HARMLESS if name.endswith("_time"))
 IDS: Final = frozenset(
     {
         "open_id",
@@ -145,7 +146,7 @@ class Anonymizer:
             return [self._value(name, one) for one in value]
         if isinstance(value, str):
             return self._string(name, value)
-        if value is None or isinstance(value, bool) or name in NUMBERS:
+        if value is None or isinstance(value, bool) or name in NUMBERS or name in TIMES:
             return value
         return 0
 

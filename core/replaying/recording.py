@@ -56,11 +56,11 @@ def write(path: Path, journal: JournalHandle, after: int, until: int, disguise: 
             while stretch := journal.stretch(after, until, AT_ONCE):
                 after = stretch[-1].seq
                 for stored in stretch:
-                    line = _line(stored.body, disguise)
+                    line = _line(stored.received, stored.body, disguise)
                     if line is None:
                         left_out += 1
                         continue
-                    stream.write(orjson.dumps({"received": stored.received} | line) + b"\n")
+                    stream.write(line + b"\n")
                     events += 1
         partial.replace(path)
     except OSError as error:
@@ -116,14 +116,18 @@ def _append(journal: JournalHandle, records: list[Any], fresh: int, duplicates: 
     return fresh + outcome.fresh, duplicates + outcome.duplicates
 
 
-def _line(body: bytes, disguise: Disguise | None) -> dict[str, Any] | None:
+def _line(received: int, body: bytes, disguise: Disguise | None) -> bytes | None:
     try:
         event = orjson.loads(body)
-    except orjson.JSONDecodeError:
-        event = None
+        if disguise is None and event is not None:
+            return orjson.dumps({"received": received, "event": event})
+        if disguise is not None and isinstance(event, dict):
+            return orjson.dumps({"received": received, "event": disguise(event)})
+    except (orjson.JSONDecodeError, orjson.JSONEncodeError, RecursionError):  # The last two: nested too deep.
+        pass
     if disguise is not None:
-        return {"event": disguise(event)} if isinstance(event, dict) else None
-    return {"base64": base64.b64encode(body).decode()} if event is None else {"event": event}
+        return None
+    return orjson.dumps({"received": received, "base64": base64.b64encode(body).decode()})
 
 
 def _object(line: bytes, path: Path, number: int) -> dict[str, Any]:

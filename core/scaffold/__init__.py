@@ -74,11 +74,13 @@ class NewPlugin:
         return target
 
     def _files(self, version: str, year: int) -> Iterator[tuple[PurePosixPath, str]]:
-        from jinja2 import Environment, StrictUndefined  # Other commands need not wait for it.
+        import tomlkit  # Other commands need not wait for these two.
+        from jinja2 import Environment, StrictUndefined
 
         environment = Environment(  # noqa: S701  # It makes files of source text, no web pages.
             trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True, undefined=StrictUndefined
         )
+        environment.filters["toml"] = lambda text: tomlkit.string(text).as_string()
         values = self._values(version, year)
         for place, template in _templates(files(__package__) / TEMPLATE):
             if self._wanted(place):

@@ -192,6 +192,9 @@ class StoreHandle(Protocol):
     def unsettled(self, plugin: str) -> set[int]:
         """Events that failed and are neither done nor discarded."""
 
+    def forget_discarded(self, seqs: Sequence[int]) -> None:
+        """These events are no longer in the journal: nobody needs to know that they were discarded."""
+
     def discarded(self, plugin: str) -> set[int]:
         """Events that were given up for good."""
 

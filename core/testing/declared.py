@@ -13,7 +13,9 @@ from ..errors import Undeclared
 T = TypeVar("T")
 Note = Callable[[Undeclared], None]
 
-_CHECKED: Final = frozenset({"answer", "armed", "attach", "call", "publish", "read", "schedule", "send", "table"})
+_CHECKED: Final = frozenset(
+    {"answer", "armed", "attach", "call", "groups", "names", "publish", "read", "schedule", "send", "table"}
+)
 _CHECKED_OF_TABLES: Final = frozenset({"add", "delete", "find", "get", "set"})
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -25,15 +26,14 @@ def harness() -> Iterator[Callable[..., Harness]]:
     """Makes harnesses that are closed when the test ends: ``lark = await harness(my_plugin, config={…})``."""
     from .harness import Harness
 
-    made: list[Harness] = []
+    with ExitStack() as made:  # Whatever one of them raises, the others are closed.
 
-    def make(*plugins: Any, **options: Any) -> Harness:
-        made.append(Harness(*plugins, **options))
-        return made[-1]
+        def make(*plugins: Any, **options: Any) -> Harness:
+            one = Harness(*plugins, **options)
+            made.callback(one.close)
+            return one
 
-    yield make
-    for one in made:
-        one.close()
+        yield make
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
@@ -25,6 +25,15 @@ SHOWN: Final = 200
 DAYS: Final = ["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M"]
 
 
+class _Until(click.DateTime):
+    """A time, or the end of a day."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
+        moment: datetime = super().convert(value, param, ctx)
+        a_day_alone = isinstance(value, str) and ":" not in value
+        return moment + timedelta(days=1) if a_day_alone and moment.date() < date.max else moment
+
+
 @click.group()
 def archive() -> None:
     """Messages and topics that were kept."""
@@ -34,7 +43,7 @@ def archive() -> None:
 @click.argument("words", nargs=-1, required=True)
 @click.option("--person", default="", metavar="NAME", help="Who said it, by name or open_id.")
 @click.option("--since", type=click.DateTime(DAYS), help="Sent at this time or later.")
-@click.option("--until", type=click.DateTime(DAYS), help="Sent before this time; a day alone counts to its end.")
+@click.option("--until", type=_Until(DAYS), help="Sent before this time; a day alone counts to its end.")
 @click.option("--group", default="", metavar="NAME", help="Where it was said, by name or chat_id.")
 @click.option("--type", "kind", default="", metavar="TYPE", help="The message type: text, post, file …")
 @click.option("--limit", default=20, show_default=True, type=click.IntRange(1, 10_000), help="Messages at the most.")
@@ -64,8 +73,6 @@ def search(
         equals["chat_id"] = _known(group, names, "group")
     between = None
     if since or until:
-        if until and until.time() == datetime.min.time():
-            until += timedelta(days=1)
         between = ("created", _ms(since, stored), _ms(until, stored))
     rows = stored.search(ARCHIVE, " ".join(words), equals=equals, between=between, limit=limit)
     if as_lines:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Self
+from typing import Any, Final, Self, TypeGuard
 from zoneinfo import ZoneInfo
 
 from core import Malformed, Mention, Message, Rendered, Resource, Row, as_received, render
@@ -45,7 +45,7 @@ class Content:
         version, body = item.get("update_time"), item.get("body")
         message_type, _, mentions = as_received(item)
         text = body.get("content") if isinstance(body, dict) else None
-        if not isinstance(version, str) or not version.isdecimal() or not isinstance(text, str) or not message_type:
+        if not (_is_time(version) and isinstance(text, str) and message_type):
             raise Malformed("message: update_time, msg_type or body.content is missing or of the wrong type")
         return cls(int(version), message_type, text, mentions)
 
@@ -54,9 +54,9 @@ class Content:
         """As an edit event carries it, if it does: its form is not documented (FEISHU.md §2.7)."""
         given = message.get("content"), message.get("message_type"), message.get("update_time")
         text, message_type, version = given
-        if not (isinstance(text, str) and isinstance(message_type, str) and isinstance(version, str)):
+        if not (isinstance(text, str) and isinstance(message_type, str) and _is_time(version)):
             return None
-        if not (text and message_type and version.isdecimal() and len(version) <= 13):
+        if not (text and message_type):
             return None
         mentions = message.get("mentions")
         ids = [_plain(each) for each in (mentions if isinstance(mentions, list) else ()) if isinstance(each, dict)]
@@ -76,6 +76,11 @@ class Content:
     def rendered(self, timezone: ZoneInfo) -> Rendered:
         """As readable text."""
         return render(self.message_type, self.text, self.mentions, zone=timezone)
+
+
+def _is_time(value: Any) -> TypeGuard[str]:
+    """Whether it is ms UTC as digits, of a year that a calendar has."""
+    return isinstance(value, str) and value.isascii() and value.isdecimal() and len(value) <= 13
 
 
 def entry(message: Message, timezone: ZoneInfo) -> Row:

@@ -54,15 +54,16 @@ async def fetch(subject: str, ctx: Context[Any], found: Found, given_up: GivenUp
         answer = await ctx.call(_request(kind, subject))
     except ApiFailure as error:
         now = ctx.now()
-        since = wanted["since"] or now
+        spent = isinstance(error, QuotaExhausted)
+        since = None if spent else wanted["since"] or now  # Waiting for a new month is no failing.
         refused = isinstance(error, ApiError) and error.code in REFUSED
-        if refused or now - since >= PATIENCE:
+        if refused or (since is not None and now - since >= PATIENCE):
             ctx.log.warning("{kind} {id} is not asked for any more: {error}", kind=kind, id=subject, error=error)
             fetches.delete(subject)
             given_up(kind, subject, str(error), ctx)
             return None
-        attempts = wanted["attempts"] + (not isinstance(error, QuotaExhausted))
-        again = now + (min(LONGEST, MINUTE * 4**attempts) if attempts > wanted["attempts"] else HOUR)
+        attempts = wanted["attempts"] + (not spent)
+        again = now + (HOUR if spent else min(LONGEST, MINUTE * 4**attempts))
         fetches.set(subject, at=again, since=since, attempts=attempts)
         return int(again)
     fetches.delete(subject)

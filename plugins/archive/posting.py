@@ -21,8 +21,10 @@ def plan(ctx: Ctx) -> None:
     plan = f"{config.digest} {config.digest_time} {config.digest_weekday} {ctx.timezone.key}"
     changed = ctx.state.get("digest", "") != plan
     ctx.state.set("digest", plan)
-    if config.digest != "off" and (changed or ctx.armed(DIGEST) is None):
-        ctx.schedule(DIGEST, at=following(config, ctx.now(), ctx.timezone))
+    if config.digest != "off":
+        armed, at = ctx.armed(DIGEST), following(config, ctx.now(), ctx.timezone)
+        if changed or armed is None or armed > at:  # Later than the next one only a wrong clock armed it.
+            ctx.schedule(DIGEST, at=at)
 
 
 async def send(ctx: Ctx) -> None:

@@ -49,10 +49,12 @@ def arm_audit(ctx: Context[Watching]) -> None:
     config = ctx.config
     wanted = f"{config.audit_day} {config.audit_time} {ctx.timezone}"
     armed = ctx.state.get("audit") or {}
-    if config.audit and (armed.get("wanted") != wanted or ctx.armed("audit") is None):
-        due = next_audit(ctx.now(), ctx.timezone, config.audit_day, config.audit_time)
-        ctx.state.set("audit", {"wanted": wanted, "due": due})
-        ctx.schedule("audit", at=due)
+    if config.audit:
+        before, due = ctx.armed("audit"), next_audit(ctx.now(), ctx.timezone, config.audit_day, config.audit_time)
+        # Later than the next one only a wrong clock armed it.
+        if armed.get("wanted") != wanted or before is None or before > due:
+            ctx.state.set("audit", {"wanted": wanted, "due": due})
+            ctx.schedule("audit", at=due)
 
 
 async def audit(ctx: Context[Watching]) -> None:

@@ -91,9 +91,15 @@ def compare(known: Iterable[Pin], page: Page, below: int | None = None) -> Chang
     return Changes(tuple(added), tuple(sorted(removed, key=lambda pin: -pin.time)))
 
 
+def moment_of(time: object) -> int | None:
+    """A time of the platform's as ms UTC; None when it is none that a calendar has."""
+    return int(time) if isinstance(time, str) and time.isascii() and time.isdecimal() and len(time) <= 13 else None
+
+
 def _pin(item: object) -> Pin:
     if isinstance(item, dict):
         message_id, time, operator = item.get("message_id"), item.get("create_time"), item.get("operator_id")
-        if isinstance(message_id, str) and message_id and isinstance(time, str) and time.isdecimal():
-            return Pin(message_id, int(time), operator if isinstance(operator, str) else "")
+        at = moment_of(time)
+        if isinstance(message_id, str) and message_id and at is not None:
+            return Pin(message_id, at, operator if isinstance(operator, str) else "")
     raise Malformed("a pin has no message_id or no create_time")

@@ -10,6 +10,8 @@ from zoneinfo import ZoneInfo
 
 from core import Resource, as_received, render, render_forward
 
+from .changes import moment_of
+
 RECALLED_TEXT: Final = "［已撤回］"
 LINK: Final = "https://applink.feishu.cn/client/chat/open?openChatId={}&messageId={}"
 
@@ -34,7 +36,7 @@ def content_of(items: Sequence[Mapping[str, Any]], names: Mapping[str, str], zon
     message = items[0]
     message_type, sender, sent = message.get("msg_type"), _sender(message), message.get("create_time")
     message_type = message_type if isinstance(message_type, str) else ""
-    at = int(sent) if isinstance(sent, str) and sent.isdecimal() else None
+    at = moment_of(sent)
     if message.get("deleted") is True:
         return Content(message_type, RECALLED_TEXT, sender, at, recalled=True)
     if message_type == "merge_forward":

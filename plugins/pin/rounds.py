@@ -231,6 +231,8 @@ class Round:
 
     def _given_up(self, error: Exception, tries: int) -> Content | None:
         """What stands in the row of a message that will never be read, or None; raises what is not the message's."""
+        if isinstance(error, Unreachable):  # That says nothing of the message.
+            return None
         code = error.code if isinstance(error, ApiError) else 0
         if isinstance(error, ApiError) and (too_often(error) or code in BOT_AWAY or code in NOT_GRANTED):
             raise error

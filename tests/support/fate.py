@@ -15,7 +15,7 @@ WRITES: Final = frozenset(
     {
         *("append", "probe", "trim", "quarantine"),
         *("prepare", "cursor", "commit", "relayed", "sent", "unsendable", "begin_batch", "end_batch", "settle"),
-        *("forget_records", "touch", "adopt", "set_note", "save_people", "redrive", "discard"),
+        *("forget_records", "touch", "adopt", "set_note", "save_people", "redrive", "discard", "forget_discarded"),
     }
 )
 

@@ -11,6 +11,7 @@ import orjson
 
 from ...events import ATTACHMENT_DONE
 from ..values import Attachment, AttachmentCount, AttachmentRequest
+from .dead import LONGEST_DELAY
 from .handle import SqliteHandle
 
 SCHEMA: Final = """
@@ -36,9 +37,6 @@ CREATE TABLE IF NOT EXISTS attachment_request (
 CREATE INDEX IF NOT EXISTS attachment_waiting ON attachment_request(file_key) WHERE waiting = 1;
 CREATE INDEX IF NOT EXISTS attachment_problem ON attachment_request(waiting) WHERE problem != '';
 """
-
-LONGEST_DELAY: Final = 86_400_000
-"""ms; what is due later than that was noted by a clock that was wrong."""
 
 _NAMES: Final = tuple(field.name for field in fields(Attachment))
 _COLUMNS: Final = ", ".join(_NAMES)

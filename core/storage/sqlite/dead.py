@@ -99,6 +99,12 @@ class SqliteDeadSide(SqliteHandle):
         query = "SELECT seq FROM retry WHERE plugin = ? UNION SELECT seq FROM dead WHERE plugin = ?"
         return {row[0] for row in self.read(query, (plugin, plugin))}
 
+    def forget_discarded(self, seqs: Sequence[int]) -> None:
+        rows = self.read(f"SELECT DISTINCT seq FROM discarded WHERE seq IN ({','.join('?' * len(seqs))})", seqs)
+        if rows:
+            with self.write() as database:
+                database.executemany("DELETE FROM discarded WHERE seq = ?", rows)
+
     def discarded(self, plugin: str) -> set[int]:
         return {row[0] for row in self.read("SELECT seq FROM discarded WHERE plugin = ?", (plugin,))}
 

@@ -34,11 +34,12 @@ def place(directory: Path, name: str) -> Path:
 def emptied(directory: Path) -> Iterator[Path]:
     """An empty directory that is deleted at the end. Raises ``StorageError``."""
     try:
-        shutil.rmtree(directory, ignore_errors=True)
-        directory.mkdir(parents=True, mode=0o700)
+        try:
+            shutil.rmtree(directory, ignore_errors=True)
+            directory.mkdir(parents=True, mode=0o700)
+        except OSError as error:
+            raise StorageError(f"{directory}: {error}. Is the disk full, and may this user write there?") from error
         yield directory
-    except OSError as error:
-        raise StorageError(f"{directory}: {error}. Is the disk full?") from error
     finally:
         shutil.rmtree(directory, ignore_errors=True)
 

@@ -26,7 +26,7 @@ class Breaker:
     @property
     def open(self) -> bool:
         """Whether the endpoint is to be left alone now."""
-        return self._clock() < self._until
+        return self._until - LONGEST_PAUSE_MS <= self._clock() < self._until  # The clock may be put back.
 
     def succeed(self) -> None:
         """A call went well: everything is forgotten."""

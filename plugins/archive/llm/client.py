@@ -161,7 +161,7 @@ class Client:
             return float(retry_after)
         try:
             date = parsedate_to_datetime(retry_after)
-        except ValueError:
+        except (ValueError, OverflowError):
             return None
         now = datetime.fromtimestamp(self._clock() / 1000, UTC)
         return max((date.replace(tzinfo=date.tzinfo or UTC) - now).total_seconds(), 0.0)
