@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
+from pathlib import Path
 from types import MappingProxyType, TracebackType
 from typing import Any, Final, Self
 
@@ -13,7 +14,7 @@ from .errors import ConfigurationError, Problem
 from .loading.plugins import Plugin
 from .settings import Settings
 from .storage import open_engine
-from .storage.protocol import StoreHandle
+from .storage.protocol import Engine, StoreHandle
 from .storage.values import Between
 from .table import Attachments, Json, PersonCell, PersonName, PersonNames, Row, Table, Timestamp, joined_names
 
@@ -21,13 +22,17 @@ ANY: Final[Mapping[str, Any]] = MappingProxyType({})
 
 
 class Offline:
-    """One plugin's stored tables and its configuration. Use it as a context manager."""
+    """One plugin's stored tables and its configuration. Use it as a context manager.
 
-    def __init__(self, settings: Settings, plugin: Plugin) -> None:
+    Several of one data directory can share an engine; ``opening`` gives it when it is needed.
+    """
+
+    def __init__(self, settings: Settings, plugin: Plugin, opening: Callable[[Path], Engine] = open_engine) -> None:
         self.plugin = plugin
         self.config = plugin.config
         self.timezone = settings.zone
         self.data_dir = settings.data_dir
+        self._opening = opening
         self._opened: StoreHandle | None = None
 
     @property
@@ -37,7 +42,7 @@ class Offline:
             if not (self.data_dir / "store.db").exists():
                 fix = "run the program first, set DATA_DIR, or read the sandbox's data: python -m core --sandbox …"
                 raise ConfigurationError([Problem(str(self.data_dir), "nothing is stored there yet", fix)])
-            self._opened = open_engine(self.data_dir).store()
+            self._opened = self._opening(self.data_dir).store()
             self._opened.prepare(self.plugin.name, self.plugin.tables)
         return self._opened
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TextIO
 
@@ -133,13 +134,15 @@ def _all(start: Start) -> Iterator[Offline]:
     from ..loading.plugins import load_all
     from ..offline import Offline
     from ..settings import load_plugins_file
+    from ..storage import open_engine
 
     settings = start.settings()
+    opening = cache(open_engine)
     loaded = load_all(load_plugins_file(settings.plugins_file), start.env, settings.plugins_file)
     for unfit in loaded.unfit:
         click.secho(f"{unfit.name} is left out: it is broken, see `python -m core check`", fg="yellow", err=True)
     for plugin in loaded.plugins:
-        yield Offline(settings, plugin)
+        yield Offline(settings, plugin, opening)
 
 
 def _one(start: Start, name: str) -> tuple[Offline, Table]:

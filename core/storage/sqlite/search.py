@@ -13,6 +13,7 @@ import re
 import sqlite3
 import unicodedata
 from collections.abc import Sequence
+from functools import cache
 from typing import Final
 
 from .handle import insert_rows
@@ -25,7 +26,6 @@ MOST_WORDS: Final = 32
 LONGEST_QUERY: Final = 1000
 
 _CJK: Final = "\u2e80-\u9fff\uac00-\ud7ff\uf900-\ufaff\U00020000-\U0003fffd"
-_RUNS: Final = re.compile(f"[{_CJK}]+")
 _WORDS: Final = re.compile(r'["“”]([^"“”]*)["“”]|([^\s"“”]+)')
 _UNUSABLE: Final = re.compile("[\0\ud800-\udfff]")
 
@@ -88,11 +88,17 @@ class SearchIndex:
             database.execute(f"DELETE FROM {self._unindexed} WHERE id <= ?", (rows[-1][0],))
 
 
+@cache
+def _runs() -> re.Pattern[str]:
+    """Letters that stand side by side in a word; compiled when first needed, as so large a set takes its time."""
+    return re.compile(f"[{_CJK}]+")
+
+
 def set_apart(text: str) -> str:
     """``text`` as it is indexed: compatible forms made one (Ａ as A), every CJK letter a word of its own."""
     if text.isascii():
         return text
-    return _RUNS.sub(lambda run: f" {' '.join(run[0])} ", unicodedata.normalize("NFKC", text))
+    return _runs().sub(lambda run: f" {' '.join(run[0])} ", unicodedata.normalize("NFKC", text))
 
 
 def expression(query: str) -> str:
