@@ -14,19 +14,11 @@ from __future__ import annotations
 import argparse
 import asyncio
 import gc
-import gzip
-import itertools
-import json
 import multiprocessing
-import os
 import signal
-import socket
-import subprocess
 import sys
 import tempfile
 import time
-import urllib.request
-from collections.abc import Iterator
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -39,12 +31,13 @@ import activity_account  # noqa: E402
 import archive_account  # noqa: E402
 import bitable_cells  # noqa: E402
 import summary_account  # noqa: E402
+from act_events import events_of  # noqa: E402
+from measured import Measured, answer, head, measured_program, peak_memory  # noqa: E402
 
 from core.storage import open_engine  # noqa: E402
 from plugins.archive.tables import SUMMARY_AGENDA  # noqa: E402
 from sandbox.config import SandboxConfig  # noqa: E402
 from sandbox.scenario import catalogue  # noqa: E402
-from sandbox.scenario.act import Recall, Say, Scenario  # noqa: E402
 from sandbox.server import Sandbox  # noqa: E402
 
 SEED = 1
@@ -78,7 +71,7 @@ def main() -> int:
         return 0
     with tempfile.TemporaryDirectory() as directory:
         work = Path(directory)
-        file = options.file if not options.messages else _head(options.file, options.messages, work / "head.jsonl")
+        file = options.file if not options.messages else head(options.file, options.messages, work / "head.jsonl")
         code = _run(file, work)
     if options.scores:
         from grouping import RULE, read, report
@@ -98,31 +91,14 @@ def _run(file: Path, work: Path) -> int:
     sandbox = spawn.Process(target=_serve, args=(theirs, str(file)), daemon=True)
     sandbox.start()
     env: dict[str, str] = ours.recv()
-    port = _free_port()
-    (work / "plugins.toml").write_text(PLUGINS)
-    core = subprocess.Popen(
-        [sys.executable, "-m", "core", "run", "--plain"],
-        cwd=work,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        env={
-            **{name: value for name, value in os.environ.items() if name in ("PATH", "HOME", "LANG")},
-            **env,
-            "CHAT_ID": "",
-            "PYTHONPATH": str(ROOT),
-            "API_MONTHLY_QUOTA": "1000000",
-            "HEALTH_CHECK_PORT": str(port),
-        },
-    )
     try:
-        course = _watch(core, env["FEISHU_BASE_URL"], f"http://127.0.0.1:{port}", work / "data")
-        if course is None:
-            return 1
-        core.send_signal(signal.SIGTERM)
-        return _compare(file, env, course, core.wait(60))
+        with measured_program(work, PLUGINS, env) as program:
+            course = _watch(program, env["FEISHU_BASE_URL"], work / "data")
+            if course is None:
+                return 1
+            program.process.send_signal(signal.SIGTERM)
+            return _compare(file, env, course, program.process.wait(60))
     finally:
-        core.kill()
-        core.wait()
         ours.send("stop")
         sandbox.join(30)
 
@@ -158,8 +134,9 @@ class Course:
     status: dict[str, Any]
 
 
-def _watch(core: subprocess.Popen[Any], base: str, health: str, data: Path) -> Course | None:
+def _watch(program: Measured, base: str, data: Path) -> Course | None:
     """Wait until every row is in Bitable; None when the program ended by itself, or nothing comes to an end."""
+    core = program.process
     began = time.monotonic()
     until = began + PATIENCE
     acknowledged = handled = summarized = 0.0
@@ -168,7 +145,7 @@ def _watch(core: subprocess.Popen[Any], base: str, health: str, data: Path) -> C
         if core.poll() is not None:
             print(f"core ended by itself with exit code {core.returncode}")
             return None
-        stats = _get(f"{base}/sandbox/stats")
+        stats = answer(f"{base}/sandbox/stats")
         if not stats["scenario"]["played"]:
             began = time.monotonic()
         pushes = stats["pushes"]
@@ -176,7 +153,7 @@ def _watch(core: subprocess.Popen[Any], base: str, health: str, data: Path) -> C
             continue
         now = time.monotonic() - began
         acknowledged = acknowledged or now
-        status = _get(f"{health}/status")
+        status = answer(f"{program.health}/status")
         if any(plugin["lag"] or plugin["retrying"] for plugin in status["plugins"]):
             continue
         handled = handled or now
@@ -184,8 +161,8 @@ def _watch(core: subprocess.Popen[Any], base: str, health: str, data: Path) -> C
             continue
         summarized = summarized or now
         if not any(table["waiting"] for table in status["tables"]):
-            peak = _peak_memory(core.pid)
-            return Course(acknowledged, handled, summarized, now, peak, stats, _get(f"{health}/status"))
+            peak = peak_memory(core.pid)
+            return Course(acknowledged, handled, summarized, now, peak, stats, answer(f"{program.health}/status"))
     print(f"not finished after {PATIENCE:.0f} s")
     return None
 
@@ -202,7 +179,7 @@ def _to_summarize(data: Path) -> int:
 def _compare(file: Path, env: dict[str, str], course: Course, code: int) -> int:
     scenario = catalogue.load(str(file), seed=SEED)
     names = {person.open_id: person.name for person in scenario.people}
-    events = list(_events(scenario))
+    events = list(events_of(scenario.acts()))
     archive = archive_account.archive(events)
     topics = archive_account.topics(events, int(time.time() * 1000))
     summaries = summary_account.rules(archive, names)
@@ -211,7 +188,7 @@ def _compare(file: Path, env: dict[str, str], course: Course, code: int) -> int:
 
     def records(setting: str) -> list[dict[str, Any]]:
         url = f"{env['FEISHU_BASE_URL']}/sandbox/tables/{env['BITABLE_APP_TOKEN']}/{env[setting]}"
-        return list(_get(url)["items"])
+        return list(answer(url)["items"])
 
     counted = activity_account.account(scenario, pins=False)
     activity = activity_account.differences(counted, activity_account.cells_by_key(records("BITABLE_TABLE_ID")))
@@ -231,36 +208,6 @@ def _compare(file: Path, env: dict[str, str], course: Course, code: int) -> int:
     return 1 if different or code else 0
 
 
-def _events(scenario: Scenario) -> Iterator[dict[str, Any]]:
-    """What was said and taken back, in the form of the events."""
-    roots: dict[str, str] = {}
-    for act in scenario.acts():
-        match act:
-            case Say():
-                root = act.root or (roots.get(act.parent, act.parent) if act.parent else "")
-                roots[act.message] = root or act.message
-                message = {
-                    "message_id": act.message,
-                    "chat_id": act.chat,
-                    "chat_type": "group",
-                    "create_time": str(act.at),
-                    "update_time": str(act.at),
-                    "message_type": act.type,
-                    "content": json.dumps(act.content),
-                    "parent_id": act.parent,
-                    "root_id": root,
-                    "mentions": [{"key": one.key, "name": one.name} for one in act.mentions],
-                }
-                sender = {"sender_id": {"open_id": act.sender}, "sender_type": "user"}
-                yield _event("im.message.receive_v1", message=message, sender=sender)
-            case Recall():
-                yield _event("im.message.recalled_v1", message_id=act.message)
-
-
-def _event(kind: str, **event: Any) -> dict[str, Any]:
-    return {"header": {"event_type": kind}, "event": event}
-
-
 def _tell(course: Course, messages: int) -> None:
     status, pushes = course.status, course.stats["pushes"]
     calls = ", ".join(f"{name.split('.', 2)[-1]} {count:,}" for name, count in status["api"]["by_name"].items())
@@ -278,40 +225,6 @@ def _tell(course: Course, messages: int) -> None:
     print(f"peak memory of the process  {course.peak:>12.1f} MB")
     print(f"API calls                   {status['api']['used']:>12,} ({calls})")
     print(f"rows                        {rows:>12}")
-
-
-def _head(file: Path, count: int, to: Path) -> Path:
-    read = gzip.open if file.suffix == ".gz" else open
-    with read(file, "rt", encoding="utf-8") as source, to.open("w", encoding="utf-8") as target:
-        target.writelines(itertools.islice(source, count))
-    return to
-
-
-def _peak_memory(pid: int) -> float:
-    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-        if line.startswith("VmHWM:"):
-            return int(line.split()[1]) / 1024
-    return 0.0
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def _get(url: str) -> dict[str, Any]:
-    for attempt in range(50):
-        try:
-            with urllib.request.urlopen(url, timeout=600) as answer:
-                return dict(json.load(answer))
-        except urllib.error.HTTPError:
-            raise
-        except OSError:
-            if attempt == 49:
-                raise
-            time.sleep(0.2)
-    raise AssertionError
 
 
 if __name__ == "__main__":

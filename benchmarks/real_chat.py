@@ -10,17 +10,12 @@ the sandbox's Bitable with an independent count over the same acts. Exit code 1 
 from __future__ import annotations
 
 import argparse
-import gzip
-import itertools
 import json
-import os
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
 import time
-import urllib.request
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +23,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "benchmarks")]
 
 from activity_account import account, cells_by_key, differences  # noqa: E402
+from measured import Measured, answer, head, measured_program, peak_memory  # noqa: E402
 
 from sandbox.scenario import catalogue  # noqa: E402
 
@@ -53,7 +49,7 @@ def main() -> int:
         return 0
     with tempfile.TemporaryDirectory() as directory:
         work = Path(directory)
-        file = options.file if not options.messages else _head(options.file, options.messages, work / "head.jsonl")
+        file = options.file if not options.messages else head(options.file, options.messages, work / "head.jsonl")
         return _run(file, work)
 
 
@@ -65,32 +61,17 @@ def _run(file: Path, work: Path) -> int:
     )
     assert sandbox.stdout is not None
     env = json.loads(sandbox.stdout.readline())
-    base, port = env["FEISHU_BASE_URL"], _free_port()
-    (work / "plugins.toml").write_text(PLUGINS)
-    core = subprocess.Popen(
-        [sys.executable, "-m", "core", "run", "--plain"],
-        cwd=work,
-        stderr=subprocess.DEVNULL,
-        env={
-            **{name: value for name, value in os.environ.items() if name in ("PATH", "HOME", "LANG")},
-            **env,
-            "CHAT_ID": "",
-            "PYTHONPATH": str(ROOT),
-            "API_MONTHLY_QUOTA": "1000000",
-            "HEALTH_CHECK_PORT": str(port),
-        },
-    )
     try:
-        return _watch(file, core, base, f"http://127.0.0.1:{port}", env)
+        with measured_program(work, PLUGINS, env) as program:
+            return _watch(file, program, env)
     finally:
-        core.kill()
-        core.wait()
         assert sandbox.stdin is not None
         sandbox.stdin.close()
         sandbox.wait()
 
 
-def _watch(file: Path, core: subprocess.Popen[Any], base: str, health: str, env: dict[str, str]) -> int:
+def _watch(file: Path, program: Measured, env: dict[str, str]) -> int:
+    core, base = program.process, env["FEISHU_BASE_URL"]
     began = acknowledged = handled = time.monotonic()
     stats: dict[str, Any] = {}
     pushing = handling = True
@@ -99,26 +80,26 @@ def _watch(file: Path, core: subprocess.Popen[Any], base: str, health: str, env:
         if core.poll() is not None:
             print(f"core ended by itself with exit code {core.returncode}")
             return 1
-        stats = _get(f"{base}/sandbox/stats")
+        stats = answer(f"{base}/sandbox/stats")
         if not stats["scenario"]["played"]:
             began = time.monotonic()
         over = stats["scenario"]["done"] and not stats["pushes"]["waiting"] and not stats["pushes"]["in_flight"]
         if over and pushing:
             acknowledged, pushing = time.monotonic(), False
         if over:
-            status = _get(f"{health}/status")
+            status = answer(f"{program.health}/status")
             if handling and not any(plugin["lag"] or plugin["retrying"] for plugin in status["plugins"]):
                 handled, handling = time.monotonic(), False
             if not handling and not any(table["waiting"] for table in status["tables"]):
                 break
     ended = time.monotonic()
-    status = _get(f"{health}/status")
-    peak = _peak_memory(core.pid)
+    status = answer(f"{program.health}/status")
+    peak = peak_memory(core.pid)
     core.send_signal(signal.SIGTERM)
     code = core.wait(60)
 
     expected = account(catalogue.load(str(file), seed=SEED), pins=False)
-    table = _get(f"{base}/sandbox/tables/{env['BITABLE_APP_TOKEN']}/{env['BITABLE_TABLE_ID']}")
+    table = answer(f"{base}/sandbox/tables/{env['BITABLE_APP_TOKEN']}/{env['BITABLE_TABLE_ID']}")
     different = differences(expected, cells_by_key(table["items"]))
     events, rows = status["journal"]["received"], status["tables"][0]["rows"]
     pushes = stats["pushes"]
@@ -138,42 +119,8 @@ def _watch(file: Path, core: subprocess.Popen[Any], base: str, health: str, env:
     return 1 if different or code else 0
 
 
-def _head(file: Path, count: int, to: Path) -> Path:
-    read = gzip.open if file.suffix == ".gz" else open
-    with read(file, "rt", encoding="utf-8") as source, to.open("w", encoding="utf-8") as target:
-        target.writelines(itertools.islice(source, count))
-    return to
-
-
 def _names(status: dict[str, Any]) -> str:
     return ", ".join(f"{name.split('.', 2)[-1]} {count}" for name, count in status["api"]["by_name"].items())
-
-
-def _peak_memory(pid: int) -> float:
-    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-        if line.startswith("VmHWM:"):
-            return int(line.split()[1]) / 1024
-    return 0.0
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def _get(url: str) -> dict[str, Any]:
-    for attempt in range(50):
-        try:
-            with urllib.request.urlopen(url, timeout=30) as answer:
-                return dict(json.load(answer))
-        except urllib.error.HTTPError:
-            raise
-        except OSError:
-            if attempt == 49:
-                raise
-            time.sleep(0.2)
-    raise AssertionError
 
 
 if __name__ == "__main__":

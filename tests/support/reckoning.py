@@ -6,9 +6,8 @@ The accounts are worked out from the acts of the scenario alone (``archive_accou
 
 from __future__ import annotations
 
-import json
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ import archive_account
 import pin_account
 import reference_fold
 import summary_account
+from act_events import events_of
 from bitable_cells import Row, differences, rows_of
 
 from core.storage import open_engine
@@ -24,7 +24,7 @@ from core.table import Choice, Link, Number, Table, Text, Timestamp
 from plugins.activity.tables import ACTIVITY
 from plugins.archive.tables import ARCHIVE, TOPICS
 from plugins.pin.tables import PIN
-from sandbox.scenario.act import Act, React, Recall, Say, Scenario, Unreact
+from sandbox.scenario.act import Scenario
 
 SETTINGS = {"activity": "BITABLE_TABLE_ID", "archive": "ARCHIVE_TABLE_ID", "topics": "SUMMARY_TABLE_ID",
             "pin": "PIN_TABLE_ID"}  # fmt: skip
@@ -47,7 +47,7 @@ class Reckoning:
         now = int(time.time() * 1000) if now is None else now
         self._names = names = {person.open_id: person.name for person in scenario.people}
         pins = pin_account.account(acts, [max(now, acts[-1].at)], names)
-        events = list(_events(acts))
+        events = list(events_of(acts))
         self._counters = reference_fold.fold([*events, *pins.published])
         archive = archive_account.archive(events)
         topics = archive_account.topics(events, now)
@@ -107,47 +107,3 @@ class Reckoning:
 
 def _any(_cell: Any) -> bool:
     return True
-
-
-def _events(acts: Iterable[Act]) -> Iterator[dict[str, Any]]:
-    """What happened in the words of the events, but for pins, of which there are none."""
-    roots: dict[str, str] = {}
-    for act in acts:
-        match act:
-            case Say():
-                root = act.root or (roots.get(act.parent, act.parent) if act.parent else "")
-                roots[act.message] = root or act.message
-                message = {
-                    "message_id": act.message,
-                    "chat_id": act.chat,
-                    "chat_type": "group",
-                    "create_time": str(act.at),
-                    "update_time": str(act.at),
-                    "message_type": act.type,
-                    "content": json.dumps(act.content),
-                    "parent_id": act.parent,
-                    "root_id": root,
-                    "thread_id": "omt_x" if act.thread else "",
-                    "mentions": [
-                        {"key": one.key, "name": one.name, "id": {"open_id": one.open_id}, "mentioned_type": "user"}
-                        for one in act.mentions
-                    ],
-                }
-                sender = {"sender_id": {"open_id": act.sender}, "sender_type": "user"}
-                yield _event("im.message.receive_v1", message=message, sender=sender)
-            case React() | Unreact():
-                kind = "created" if isinstance(act, React) else "deleted"
-                yield _event(
-                    f"im.message.reaction.{kind}_v1",
-                    message_id=act.message,
-                    operator_type="user",
-                    user_id={"open_id": act.person},
-                    reaction_type={"emoji_type": act.emoji},
-                    action_time=str(act.at),
-                )
-            case Recall():
-                yield _event("im.message.recalled_v1", message_id=act.message)
-
-
-def _event(kind: str, **event: Any) -> dict[str, Any]:
-    return {"header": {"event_type": kind}, "event": event}
