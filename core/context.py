@@ -17,7 +17,7 @@ from .platform import Budget, Platform, Unconnected
 from .reads import ReadOnly, Tables
 from .storage.protocol import StoreHandle
 from .storage.values import AttachmentRequest, Outgoing, Publication, Timer
-from .table import Column, Json, Row, Table, Text, Timestamp
+from .table import STRUCTURED, Column, Json, Row, Table, Text, Timestamp
 from .unit import NOTHING, Answer, Unit
 
 if TYPE_CHECKING:
@@ -68,7 +68,8 @@ class TableView:
             column = columns.get(name) or self._unknown(name)
             if not column.holds(value):
                 self._refuse(column, value)
-            row[name] = value
+            # As it will be read after a restart; and what the caller does to it from now on does not change the row.
+            row[name] = orjson.loads(orjson.dumps(value)) if isinstance(column, STRUCTURED) else value
         self.unit.put(self._table, key, row)
         return row
 
@@ -133,7 +134,7 @@ class State:
 
     def set(self, name: str, value: Any) -> None:
         """Keep ``value`` under ``name`` as it is now. Raises ``TypeError`` for what JSON cannot hold."""
-        self._rows.set(name, value=orjson.loads(orjson.dumps(value)))
+        self._rows.set(name, value=value)
 
 
 class Context(Generic[C]):

@@ -12,7 +12,7 @@ LarkflockError
 │   ├── TableChanged       a plugin's new version declares a table that the stored one cannot become
 │   ├── Damaged            a database file is hurt: only a backup helps (`core restore`)
 │   └── Fenced             a consumer's cursor was moved by somebody else: the batch is not committed
-│       └── Replaced       its tables were replaced by a replay
+│       └── Replaced       its tables are others: a replay, or rows taken over
 └── ApiFailure             a call to the platform did not succeed
     ├── ApiError           the platform answered with ``code`` ≠ 0
     ├── Unreachable        no usable answer within the retries
@@ -97,7 +97,10 @@ class Fenced(StorageError):
 
 
 class Replaced(Fenced):
-    """The plugin's tables were replaced by a replay: what was read of them is out of date, the batch is done again."""
+    """The plugin's tables were replaced by a replay, or rows of Bitable were taken over into them.
+
+    What was read of them is out of date, and the batch is done again.
+    """
 
 
 class ApiFailure(LarkflockError):

@@ -45,7 +45,7 @@ class People:
         """
         now = self._clock()
         known = self._store.people(open_ids)
-        wanted = [one for one in open_ids if one not in known or known[one][1] + LIFETIME <= now]
+        wanted = [one for one in open_ids if one not in known or abs(now - known[one][1]) >= LIFETIME]
         names = {one: APP_NAME for one in wanted if not one.startswith(contact.PERSON_ID)}
         wanted = [one for one in wanted if one not in names]
         if self._not_before - PAUSE <= now < self._not_before:  # A clock that was put back ends the pause.
@@ -67,7 +67,7 @@ class People:
             some = wanted[i : i + contact.MOST_PER_CALL]
             try:
                 found = await contact.names(self._api, some)
-            except (ApiFailure, KeyError, TypeError, AttributeError) as error:  # The latter: of a shape nobody foresaw.
+            except (ApiFailure, KeyError, TypeError, AttributeError) as error:  # An answer of any shape.
                 problem = str(error) if isinstance(error, ApiFailure) else f"an unknown answer: {error!r}"
                 self._not_before = now + PAUSE
                 break

@@ -17,6 +17,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table as Grid
 from rich.text import Text
 
+from .errors import StorageError
 from .status import Status
 from .table import Number, PersonCell, PersonName
 
@@ -154,7 +155,10 @@ class LiveView:
         return row
 
     def _leaders(self) -> Grid | None:
-        found = self._application.leaders(LEADERS)
+        try:
+            found = self._application.leaders(LEADERS)
+        except StorageError:  # The status tells it; the view goes on.
+            return None
         if found is None or not found[2]:
             return None
         _, table, rows, names = found

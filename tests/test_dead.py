@@ -172,3 +172,27 @@ def test_without_any_data_it_says_what_to_do(tmp_path: Path) -> None:
     assert result.exit_code == 2
     assert "nothing is stored there yet" in result.output
     assert not (tmp_path / "none").exists()
+
+
+def test_discard_without_saying_which_is_refused_before_it_asks(bench: Bench) -> None:
+    parked(bench)
+    result = call(bench, "discard")
+    assert result.exit_code == 2
+    assert "say which" in result.output
+    assert "for good?" not in result.output
+
+
+def test_discard_gives_up_what_it_asked_about_and_nothing_parked_since(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parked(bench)
+
+    def confirm(*_: object, **__: object) -> bool:
+        bench.arrive(message("om_late"))
+        bench.finish()
+        assert len(bench.store.dead()) == 4
+        return True
+
+    monkeypatch.setattr("click.confirm", confirm)
+    assert call(bench, "discard", "--plugin", "tester").output == "3 dead letters given up.\n"
+    assert len(bench.store.dead()) == 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import io
 import logging
 import signal
@@ -192,3 +193,15 @@ class TestLogs:
         assert not restored()
         logger.info("heard")
         assert "heard" in own.getvalue()
+
+
+def test_a_package_that_was_repaired_is_read_anew_with_all_its_parts(site: Path) -> None:
+    package = site / "mended_probe"
+    package.mkdir()
+    (package / "rule.py").write_text("WEIGHT = 1\n", "utf-8")
+    (package / "__init__.py").write_text("from .rule import WEIGHT, LIMIT\n", "utf-8")
+    with pytest.raises(ImportError, match="LIMIT"):
+        imported("mended_probe", "mended_probe")
+    (package / "rule.py").write_text("WEIGHT = 1\nLIMIT = 20\n", "utf-8")
+    importlib.invalidate_caches()
+    assert imported("mended_probe", "mended_probe").module.LIMIT == 20

@@ -97,6 +97,15 @@ def test_a_package_with_damaged_metadata_hides_no_other(site: Path, text: str) -
     assert {"activity", "archive", "health", "pin"} <= there.keys()
 
 
+def test_a_package_whose_description_is_no_text_hides_no_other(site: Path) -> None:
+    install(site, "bad")
+    install(site, "good")
+    (metadata(site, "bad") / "METADATA").write_bytes(b"Metadata-Version: 2.1\nName: larkflock-bad\xff\nVersion: 1\n")
+    there = available()
+    assert "good" in there
+    assert "bad" not in there
+
+
 @pytest.mark.parametrize(
     "requirement", ["larkflock>=99", "Larkflock[x] >=99,<100", 'larkflock>=99; python_version > "3"']
 )

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
-from attachment_stage import MB, PART, PREPARE, staged
+import pytest
+from attachment_stage import MB, PART, PREPARE, RESOURCE, staged
 from sandbox_client import until
 
+from core.attachments.fetching import MOST_ATTEMPTS
+from core.attachments.files import AttachmentFiles
 from core.errors import ApiError
 
 
@@ -28,3 +32,35 @@ async def test_a_busy_platform_had_an_upload_in_parts_begin_from_nothing(tmp_pat
         stage.pass_time(61)
         assert (await stage.outcome())["problem"] == ""
         assert stage.calls(PREPARE) == [1]
+
+
+async def test_for_want_of_a_permission_an_attachment_was_given_up(tmp_path: Path) -> None:
+    async with staged(tmp_path) as stage:
+        key, other = stage.resource(), stage.resource()
+        stage.refuse(key, 230027)
+        stage.ask(stage.say(key), key)
+        stage.ask(stage.say(other), other)
+        assert (await stage.outcome())["file_key"] == other, "the others do not wait for it"
+        for attempts in range(1, MOST_ATTEMPTS + 3):
+            await until(lambda a=attempts: stage.calls(RESOURCE) == [a + 1] and not stage.service._running)
+            stage.pass_time(86_400)
+        assert len(stage.outcomes) == 1
+        del stage.sandbox.world.refusals[key]
+        assert (await stage.outcome_in_time(2))["problem"] == ""
+
+
+def test_a_copy_was_told_before_its_place_was_on_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    files = AttachmentFiles(tmp_path)
+    files.tidy([])
+    files.partial("img_1").write_bytes(b"an image")
+    synced: list[int] = []
+    sync = os.fsync
+
+    def fsync(number: int) -> None:
+        synced.append(os.fstat(number).st_ino)
+        sync(number)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    kept = tmp_path / files.keep("img_1", "计划.png", "2026-11")
+    assert kept.read_bytes() == b"an image"
+    assert synced == [kept.parent.stat().st_ino, kept.parent.parent.stat().st_ino]

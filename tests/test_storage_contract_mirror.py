@@ -8,7 +8,7 @@ import pytest
 import storage_contract as contract
 from storage_contract import NOTES, PLUGIN, SCORES, create, delete, mirrored, pending, score
 
-from core.errors import StorageError
+from core.errors import Replaced, StorageError
 from core.storage.protocol import Engine, StoreHandle
 from core.storage.values import Batch, Commit, Publication
 
@@ -187,6 +187,22 @@ def test_what_bitable_holds_already_is_adopted(store: StoreHandle) -> None:
     score(store, "unknown", 8)
     records = {user: row.record for user, row in pending(store).items()}
     assert records == {"waiting": "rec_2", "known": "rec_known", "unknown": "rec_3"}
+
+
+def test_rows_that_are_taken_over_have_a_batch_that_did_not_see_them_done_again(store: StoreHandle) -> None:
+    found = [("rec_1", {"user": "u", "points": 3.5, "at": None})]
+    cursor = store.cursor(PLUGIN, 0)
+    counted = Commit(
+        PLUGIN, cursor, cursor + 1, now=1, rows={SCORES: {("u",): {"user": "u", "points": 1.0, "at": None}}}
+    )
+    store.adopt(PLUGIN, SCORES, found)
+    with pytest.raises(Replaced):
+        store.commit(counted)
+    assert [row["points"] for row in store.scan(PLUGIN, SCORES)] == [3.5]
+    assert store.cursor(PLUGIN, 0) == cursor
+    store.adopt(PLUGIN, SCORES, found)
+    store.commit(counted)
+    assert [row["points"] for row in store.scan(PLUGIN, SCORES)] == [1.0]
 
 
 def test_a_lost_record_found_again_is_not_made_twice(store: StoreHandle) -> None:

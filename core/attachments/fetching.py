@@ -20,6 +20,7 @@ from loguru import logger
 from ..errors import ApiError, LarkflockError, QuotaExhausted, StorageError, TooLarge, Unreachable
 from ..feishu import media
 from ..feishu.ledger import Ledger
+from ..feishu.scopes import NOT_GRANTED
 from ..feishu.transport import Api
 from ..pace import Pace
 from ..settings import Settings
@@ -312,12 +313,13 @@ class Attachments:
 
     def _try_again(self, attachment: Attachment, error: Exception, *, keep_parts: bool) -> None:
         attempts = attachment.attempts + 1
-        if attempts >= MOST_ATTEMPTS:
+        lacking = isinstance(error, ApiError) and error.code in NOT_GRANTED  # Somebody may grant it at any time.
+        if attempts >= MOST_ATTEMPTS and not lacking:
             logger.error("Attachment {} is given up: {}", attachment.file_key, error)
             self._problem = ""
             self._settle(replace(attachment, parts=None), f"多次尝试后仍无法获取：{error}")
             return
-        delay = min(LONGEST_RETRY, FIRST_RETRY * 2 ** (attempts - 1))
+        delay = min(LONGEST_RETRY, FIRST_RETRY * 2 ** min(attempts - 1, MOST_ATTEMPTS))
         logger.warning("Attachment {} waits {:.0f} min: {}", attachment.file_key, delay / 60_000, error)
         due = self._clock() + delay
         self._store.postpone_attachment(attachment.file_key, attempts, due, keep_parts=keep_parts)

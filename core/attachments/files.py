@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from ..errors import StorageError
+from ..storage.sqlite.engine import sync
 from .filename import safe_name
 
 FOLDER: Final = "attachments"
@@ -52,6 +53,8 @@ class AttachmentFiles:
         with _refusals():
             (self._data / path).parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             os.replace(self.partial(file_key), self._data / path)
+            for changed in (self._data / path).parents[:2]:
+                sync(changed)  # Once it is told where the copy is, it is there, also after a power cut.
         return path.as_posix()
 
     def has(self, path: str) -> bool:

@@ -6,8 +6,10 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, closing
 from typing import TYPE_CHECKING, NamedTuple
 
+import click
+
 from ..errors import ConfigurationError, Problem
-from .start import Start, directory_of
+from .start import Start
 
 if TYPE_CHECKING:
     from ..feishu.transport import Api
@@ -46,11 +48,12 @@ async def online(settings: Settings) -> AsyncIterator[tuple[Api, StoreHandle]]:
 
 
 def settings_of(start: Start) -> Settings:
-    """The settings with credentials; with ``--sandbox`` for the sandbox's data. Raises ``ConfigurationError``."""
+    """The settings with credentials. Raises ``ConfigurationError``; ``UsageError`` with ``--sandbox``."""
     from ..settings import load_settings
 
-    settings = load_settings(start.env, needs_credentials=True)
-    return settings.model_copy(update={"data_dir": directory_of(settings.data_dir)}) if start.sandbox else settings
+    if start.sandbox:  # The credentials are those of the real platform.
+        raise click.UsageError("the platform of a trial ends with it, and its rows are not for yours; omit --sandbox")
+    return load_settings(start.env, needs_credentials=True)
 
 
 def mirrored_tables(start: Start, settings: Settings, name: str | None) -> list[Mirrored]:

@@ -9,9 +9,12 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
+from ..errors import StorageError
 from .start import Start, directory_of
 
 if TYPE_CHECKING:
+    import asyncio
+
     from ..app import Application, Left
     from ..loading.plugins import Loaded
     from ..running.reload import Reload
@@ -166,9 +169,14 @@ async def _work(
     view = LiveView(application, sandbox) if lively else PlainView(application, sandbox)
     log_restored = set_up(settings.log_dir, settings.log_level, console=view.log)
     _tell(loaded)
-    side = [asyncio.create_task(view.show()), asyncio.create_task(watch(lambda: application.consumers, log_restored))]
+    side = [
+        asyncio.create_task(view.show(), name="What shows the state"),
+        asyncio.create_task(watch(lambda: application.consumers, log_restored), name="The watch over plugins"),
+    ]
     if until_idle:
-        side.append(asyncio.create_task(_stop_when_idle(application, sandbox)))
+        side.append(asyncio.create_task(_stop_when_idle(application, sandbox), name="The wait for --until-idle"))
+    for task in side:
+        task.add_done_callback(_tell_end)
     try:
         with only_the_program_prints():
             return await application.run()
@@ -205,5 +213,16 @@ async def _stop_when_idle(application: Application, sandbox: SandboxProcess | No
     while quiet < QUIET:
         await asyncio.sleep(0.25)
         over = sandbox.over(await sandbox.stats()) if sandbox else application.silent_for >= SILENCE
-        quiet = quiet + 0.25 if over and application.idle else 0.0
+        try:
+            quiet = quiet + 0.25 if over and application.idle else 0.0
+        except StorageError:  # Then nobody can say; the status tells why.
+            quiet = 0.0
     application.stop()
+
+
+def _tell_end(task: asyncio.Task[None]) -> None:
+    """Say that something beside the program's own work broke down; nobody else waits for it."""
+    from loguru import logger
+
+    if not task.cancelled() and (error := task.exception()) is not None:
+        logger.opt(exception=error).error("{} broke down, everything else goes on.", task.get_name())

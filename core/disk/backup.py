@@ -121,12 +121,14 @@ def _described(part: Path, now: int) -> Backup:
 def read_backup(directory: Path) -> Backup:
     """What ``directory`` holds, compared byte by byte with what was written. Raises ``StorageError``."""
     try:
-        backup = Backup(**orjson.loads((directory / MANIFEST).read_bytes()))
+        told = dict(orjson.loads((directory / MANIFEST).read_bytes()))
+        if told.get("format") != FORMAT:  # Before anything else: another format may have other fields and files.
+            which = f"(format {told.get('format')})"
+            raise StorageError(f"{directory} was written by another version {which}; use that version")
+        backup = Backup(**told | {"sums": dict(told["sums"])})
         sums = {name: _sum(directory / name) for name in NAMES}
-    except (OSError, TypeError, orjson.JSONDecodeError) as error:
+    except (OSError, KeyError, TypeError, ValueError) as error:
         raise StorageError(f"{directory} is no backup of this program: {error}") from error
-    if backup.format != FORMAT:
-        raise StorageError(f"{directory} was written by another version (format {backup.format}); use that version")
     wrong = [name for name in NAMES if backup.sums.get(name) != sums[name]]
     if wrong:
         raise StorageError(f"{directory}: {' and '.join(wrong)} changed since it was written; take another backup")

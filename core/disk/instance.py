@@ -12,6 +12,8 @@ from filelock import FileLock, Timeout
 from ..errors import InstanceLocked, StorageError
 
 LOCK: Final = "larkflock.lock"
+PATIENCE: Final = 0.5
+"""Seconds in which somebody who only looks lets go again."""
 
 
 def in_use(directory: Path) -> bool:
@@ -30,7 +32,7 @@ def in_use(directory: Path) -> bool:
 @contextmanager
 def sole_instance(directory: Path) -> Iterator[None]:
     """Keep every other process out of ``directory``. Raises ``InstanceLocked``."""
-    lock = FileLock(directory / LOCK, timeout=0)
+    lock = FileLock(directory / LOCK, timeout=PATIENCE)
     try:
         directory.mkdir(parents=True, exist_ok=True, mode=0o700)
         lock.acquire()

@@ -83,6 +83,8 @@ def hooks_of(manifest: Manifest, module: ModuleType, found: Examination) -> dict
         if unknown:
             there = ", ".join(known[name])
             found.blame(f"hook {name} wants {', '.join(unknown)}", f"use the arguments it can have: {there}")
+        if any(one.kind is one.POSITIONAL_ONLY for one in inspect.signature(function).parameters.values()):
+            found.blame(f"hook {name} takes arguments by their place only", "remove the / from them")
         if any(options.values()):
             found.blame(f"hook {name} is marked with options", "write @hookimpl without any")
         if not inspect.iscoroutinefunction(function):

@@ -59,7 +59,7 @@ def imported(name: str, plugin: str, *, limit: float = LIMIT) -> Imported:
     no limit).
     """
     changed: list[str] = []
-    with overheard(plugin) as printed, _undisturbed(changed), _within(limit):
+    with overheard(plugin) as printed, _undisturbed(changed), _all_or_nothing(name), _within(limit):
         module = importlib.import_module(name)
     remarks = [f"changes {part} when it is imported; that was put back" for part in changed]
     if printed:
@@ -96,6 +96,19 @@ def _within(seconds: float) -> Iterator[None]:
         signal.signal(signal.SIGALRM, handler)
         if left:  # Somebody else's alarm.
             signal.setitimer(signal.ITIMER_REAL, max(0.001, left - (time.monotonic() - began)), interval)
+
+
+@contextlib.contextmanager
+def _all_or_nothing(name: str) -> Iterator[None]:
+    """If the block fails, forget what it imported of ``name``: once that is repaired, all of it is read anew."""
+    before = set(sys.modules)
+    try:
+        yield
+    except BaseException:
+        for one in sys.modules.keys() - before:
+            if one == name or one.startswith(f"{name}."):
+                sys.modules.pop(one, None)
+        raise
 
 
 @contextlib.contextmanager

@@ -12,8 +12,8 @@ from .plugins import Plugin
 
 PROGRAM: Final = "the program itself"
 """Who needs what no plugin asks for: the history of the groups, to fill gaps."""
-PLATFORM_EVENT: Final = re.compile(r"_v\d+\Z")
-"""How the names of the platform's own events end; those that plugins make do not (FEISHU.md §1.7)."""
+PLATFORM_EVENT: Final = re.compile(r"_v\d+\Z|\A[^.]+\Z")
+"""How the names of the platform's own events end; those of schema 1.0 have no dot. What plugins make is neither."""
 
 
 @dataclass(frozen=True, slots=True)

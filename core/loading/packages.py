@@ -88,16 +88,18 @@ def _registered() -> Iterator[tuple[str, tuple[str, ...], EntryPoint]]:
     """The entry points of every installed distribution, with its name and what it requires."""
     seen: set[str] = set()
     for distribution in distributions():
-        entries = _entries(distribution)
-        if entries and distribution.name not in seen:  # Of one that is there twice, the first is what gets imported.
+        registered = _of_distribution(distribution)
+        if registered and distribution.name not in seen:  # Of one that is there twice, the first gets imported.
             seen.add(distribution.name)
-            source, requires = f"{distribution.name} {distribution.version}", tuple(distribution.requires or ())
-            for entry in entries:
-                yield source, requires, entry
+            yield from registered
 
 
-def _entries(distribution: Distribution) -> list[EntryPoint]:
+def _of_distribution(distribution: Distribution) -> list[tuple[str, tuple[str, ...], EntryPoint]]:
     try:
-        return [entry for entry in distribution.entry_points if entry.group == GROUP]
+        entries = [entry for entry in distribution.entry_points if entry.group == GROUP]
+        if not entries:  # Of most of them nothing else is read.
+            return []
+        source, requires = f"{distribution.name} {distribution.version}", tuple(distribution.requires or ())
     except Exception:  # Damaged metadata are nobody's plugin, and must not hide the others.
         return []
+    return [(source, requires, entry) for entry in entries]

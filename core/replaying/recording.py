@@ -16,6 +16,7 @@ from typing import Any, Final, NamedTuple
 import orjson
 
 from ..errors import LarkflockError
+from ..events import LATEST
 from ..journal import admit
 from ..storage.protocol import Engine, JournalHandle
 
@@ -142,7 +143,7 @@ def _object(line: bytes, path: Path, number: int) -> dict[str, Any]:
 
 def _event(entry: dict[str, Any], path: Path, number: int) -> tuple[int, bytes]:
     received = entry.get("received")
-    if not isinstance(received, int) or isinstance(received, bool) or not 0 <= received < 2**63:
+    if not isinstance(received, int) or isinstance(received, bool) or not 0 <= received <= LATEST:
         raise Unusable(f"{path}, line {number}: received is no time in ms")
     if "event" in entry:
         return received, orjson.dumps(entry["event"])

@@ -112,7 +112,8 @@ class StoreHandle(Protocol):
     def cursor(self, plugin: str, start: int) -> int:
         """Where ``plugin`` goes on; ``start`` when it never ran.
 
-        From then on commits of this handle raise ``Replaced`` once the plugin's tables were replaced by ``swap_in``.
+        From then on commits of this handle raise ``Replaced`` once the plugin's tables were replaced by ``swap_in``, or
+        ``adopt`` has made rows in them.
         """
 
     def due(self, plugin: str, now: int, limit: int) -> list[Due]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import AsyncIterator, Generator, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import ExitStack, asynccontextmanager, contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
 from types import ModuleType, TracebackType
@@ -119,11 +119,11 @@ class Harness(Doings):
         self._program = self._made(self._directory)
         self._notes.blocks.start()
         GUARD.add(self._notes.fail)
-        self._program.start()
-        if not isinstance(self._program, Program):
-            self.people.update(self._program.people)
-            self._group.chat = self._program.chat
         try:
+            self._program.start()
+            if not isinstance(self._program, Program):
+                self.people.update(self._program.people)
+                self._group.chat = self._program.chat
             await self.settle()
         except BaseException:
             self.close(failing=True)
@@ -142,11 +142,12 @@ class Harness(Doings):
         if self._program is None or self._directory is None:
             return
         program, self._program = self._program, None
-        program.stop()
-        program.close()
-        self._notes.blocks.stop()
-        GUARD.remove(self._notes.fail)
-        shutil.rmtree(self._directory, ignore_errors=True)
+        with ExitStack() as ending:  # From the last to the first, whatever one of them raises.
+            ending.callback(shutil.rmtree, self._directory, ignore_errors=True)
+            ending.callback(GUARD.remove, self._notes.fail)
+            ending.callback(self._notes.blocks.stop)
+            ending.callback(program.close)
+            program.stop()
         if not failing:
             program.check()
 

@@ -9,7 +9,7 @@ import asyncio
 import threading
 import time
 from collections.abc import Callable, Coroutine, Mapping, Sequence
-from contextlib import closing
+from contextlib import AsyncExitStack, ExitStack, closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -61,6 +61,10 @@ class Sandboxed:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="harness:program", daemon=True)
         self._table_ids: dict[Table, str] = {}
+        self._opened = AsyncExitStack()
+        """The sandbox, as far as it was started."""
+        self._begun = ExitStack()
+        """The program, likewise."""
 
     @property
     def now(self) -> int:
@@ -82,16 +86,16 @@ class Sandboxed:
             self._thread.start()
             self._do(self._open())
         self._do(self._begin())
-        self.store: StoreHandle = open_engine(self._directory).store()
+        self._begun.callback(lambda: self._do(self._end()))
+        self.store: StoreHandle = self._begun.enter_context(closing(open_engine(self._directory).store()))
 
     def stop(self) -> None:
         """End the program; the sandbox goes on."""
-        self._do(self._end())
-        self.store.close()
+        self._begun.close()
 
     def close(self) -> None:
         """End the sandbox."""
-        self._do(self._shut())
+        self._do(self._opened.aclose())
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
@@ -180,8 +184,9 @@ class Sandboxed:
 
     async def _open(self) -> None:
         self._sandbox = await SandboxProcess.start(("--scenario", "quiet"))
+        self._opened.push_async_callback(self._sandbox.stop)
         self._environment = self._sandbox.environment
-        self._session = aiohttp.ClientSession()
+        self._session = await self._opened.enter_async_context(aiohttp.ClientSession())
         overview = await self._ask("GET", "overview")
         self.people = {one["id"]: one["name"] for one in overview["people"]}
         self.chat = overview["chats"][0]["id"]
@@ -216,10 +221,6 @@ class Sandboxed:
     async def _end(self) -> None:
         self._application.stop()
         await self._running
-
-    async def _shut(self) -> None:
-        await self._session.close()
-        await self._sandbox.stop()
 
     async def _pushed(self) -> bool:
         """Whether everything that happened was pushed and acknowledged, and its attachments were fetched."""

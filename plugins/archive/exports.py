@@ -140,12 +140,21 @@ def _changes(stored: Stored, form: Format, position: Position) -> tuple[set[Part
     """Where something is new or changed, how many messages that are, and up to which revision."""
     changed: set[Part] = set()
     count, last = 0, position.revision
+    quoted: set[str] = set()
     for row in stored.select(ARCHIVE, between=("revision", position.revision + 1, None)):
         last = max(last, row["revision"])
-        if position.since is None or (row["created"] or 0) >= position.since:
+        quoted.add(row["message_id"])
+        if _wanted(row, position):
             changed.add(Part.of(row, form))
             count += 1
+    if form == "html" and quoted and position.revision >= 0:  # Pages repeat what their messages reply to.
+        replies = (row for row in stored.rows(ARCHIVE) if row["parent_id"] in quoted)
+        changed.update(Part.of(row, form) for row in replies if _wanted(row, position))
     return changed, count, last
+
+
+def _wanted(row: Row, position: Position) -> bool:
+    return position.since is None or (row["created"] or 0) >= position.since
 
 
 def _rows(stored: Stored, form: Format, part: Part, since: int | None) -> Iterator[Row]:

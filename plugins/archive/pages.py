@@ -99,7 +99,7 @@ class _Page:
     def topic(self, topic: Row) -> dict[str, Any]:
         return {
             "title": topic["title"],
-            "href": self._href(topic["topic_id"]) or topic["link"],
+            "href": self._href(topic["topic_id"]) or _web(topic["link"]),
             "facts": f"{topic['replies']:.0f} 条回复 · {topic['people']:.0f} 人 · {topic['status']}",
             "summary": [
                 {"text": line, "href": self._href(message_id) or link}
@@ -123,7 +123,7 @@ class _Page:
             "text": row["content"],
             "recalled": row["status"] == RECALLED,
             "edited": row["status"] == EDITED,
-            "link": row["link"] if row["link"].startswith("https://") else "",
+            "link": _web(row["link"]),
             "quote": self._quote(row),
             "thread": f"{topic['replies']:.0f} 条回复" if topic else "",
             "files": [self._file(file) for file in row["files"]],
@@ -171,6 +171,11 @@ def linked(text: str) -> Markup:
         found += Markup('<a href="{0}" rel="noopener noreferrer">{0}</a>').format(address[0])
         done = address.end()
     return found + text[done:]
+
+
+def _web(link: str) -> str:
+    """A link that may be followed; what stands in Bitable anybody may have written."""
+    return link if link.startswith("https://") else ""
 
 
 def _day(moment: datetime | None) -> str:

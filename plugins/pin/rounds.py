@@ -97,7 +97,7 @@ class Round:
     async def _visit(self, chat_id: str) -> bool:
         """Whether all is done for this group in this round; False when the slice ended before."""
         row = self._groups.get(chat_id)
-        if row is not None and (row["rest_until"] or 0) > self._ctx.now():
+        if row is not None and 0 < (row["rest_until"] or 0) - self._ctx.now() <= RARELY:
             return True
         try:
             if not await self._look(chat_id) or not await self._read(chat_id):
@@ -203,8 +203,12 @@ class Round:
 
     async def _read(self, chat_id: str) -> bool:
         """Ask for the messages of new pins; False when the slice ended before."""
-        began = self._ctx.state.get("began")
-        unread = [row for row in self._known.find(chat_id=chat_id) if row["unread"] and (row["tried"] or 0) < began]
+        began, now = self._ctx.state.get("began"), self._ctx.now()
+        unread = [
+            row
+            for row in self._known.find(chat_id=chat_id)
+            if row["unread"] and not began <= (row["tried"] or 0) <= now  # Later than now a wrong clock tried it.
+        ]
         for row in sorted(unread, key=lambda row: (row["tries"], -row["time"])):
             if self._calls >= SLICE:
                 return False

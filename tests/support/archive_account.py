@@ -189,7 +189,7 @@ def _name(mention: Mapping[str, Any]) -> str:
 def _title(root: _Said | None, *, keep: bool) -> str | None:
     if root is None:
         return "（首条消息不在归档中）"
-    if root.recalled and not keep:
+    if root.recalled and (not keep or root.text == ""):
         return "（首条消息已撤回）"
     if root.text is None:
         return None

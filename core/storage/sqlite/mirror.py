@@ -13,6 +13,7 @@ from ...table import Row, Table
 from ..values import Batch, PendingRow
 from .handle import SqliteHandle
 from .layout import Layout, Layouts
+from .standing import replaced
 
 SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS adopted (  -- rows as they were found in Bitable, which a replay begins with
@@ -118,7 +119,8 @@ class SqliteMirrorSide(SqliteHandle):
         with self.write() as database:
             (last,) = database.execute(f"SELECT coalesce(max(_id), 0) FROM {layout.name}").fetchone()
             taken = database.executemany(insert, ((*layout.values(row), record) for record, row in rows)).rowcount
-            _note_adopted(database, plugin, layout, [row for _, row in rows], last)
+            if _note_adopted(database, plugin, layout, [row for _, row in rows], last):
+                replaced(database, plugin)  # It may remember that they were not there.
             if layout.index is not None:
                 layout.index.catch_up(database)
             return max(0, taken)
@@ -126,8 +128,8 @@ class SqliteMirrorSide(SqliteHandle):
 
 def _note_adopted(
     database: sqlite3.Connection, plugin: str, layout: Layout, rows: Sequence[Row], newer_than: int
-) -> None:
-    """Remember those of ``rows`` that were made just now: no event of the journal tells them."""
+) -> bool:
+    """Remember those of ``rows`` that were made just now: no event of the journal tells them. Whether there are any."""
     made = set(database.execute(f"SELECT {layout.keys} FROM {layout.name} WHERE _id > ?", (newer_than,)).fetchall())
     database.executemany(
         "INSERT OR IGNORE INTO adopted VALUES (?,?,?,?)",
@@ -137,3 +139,4 @@ def _note_adopted(
             if layout.key(row) in made
         ),
     )
+    return bool(made)

@@ -23,6 +23,7 @@ from .dead import keep_failure
 from .faults import storage_error
 from .layout import Layout, quoted
 from .mirror import SqliteMirrorSide
+from .standing import replaced
 
 
 def place(directory: Path, name: str) -> Path:
@@ -200,7 +201,7 @@ class SqliteShadowSide(SqliteMirrorSide):
             )
             for failure in failures:
                 keep_failure(database, plugin, now, failure)
-            database.execute("UPDATE main.standing SET generation = generation + 1 WHERE plugin = ?", (plugin,))
+            replaced(database, plugin)
 
     @contextmanager
     def _attached(self, shadow: str) -> Iterator[None]:

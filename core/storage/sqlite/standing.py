@@ -13,7 +13,7 @@ SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS standing (
   plugin TEXT PRIMARY KEY,
   began INTEGER NOT NULL,                -- where its cursor was at its first start
-  generation INTEGER NOT NULL DEFAULT 0, -- goes up when its tables are replaced under it
+  generation INTEGER NOT NULL DEFAULT 0, -- goes up when its tables, or rows of them, are replaced
   suspended INTEGER,                     -- since when, ms
   reason TEXT NOT NULL DEFAULT ''
 ) WITHOUT ROWID;
@@ -46,7 +46,12 @@ def suspend(database: sqlite3.Connection, plugin: str, reason: str, now: int) ->
 def same_generation(database: sqlite3.Connection, plugin: str, known: int) -> None:
     """Part of a commit: raises ``Replaced`` when the plugin's tables are others than those it read."""
     if generation_of(database, plugin) != known:
-        raise Replaced(f"the tables of {plugin} were replaced by a replay")
+        raise Replaced(f"the tables of {plugin} were replaced, or rows of Bitable were taken over into them")
+
+
+def replaced(database: sqlite3.Connection, plugin: str) -> None:
+    """Part of a write: rows of the plugin are now others than those it read."""
+    database.execute("UPDATE standing SET generation = generation + 1 WHERE plugin = ?", (plugin,))
 
 
 class SqliteStandingSide(SqliteHandle):

@@ -84,6 +84,21 @@ async def test_what_is_spent_in_a_day_is_counted_and_then_the_assistant_rests(st
     assert len(model.asked) == 2
 
 
+async def test_an_answer_that_is_stopped_is_paid_for_all_the_same(start, model, platform, until):
+    never = asyncio.Event()
+    model.plan = [model.saying("很长" * 50, "的回答", before_last=never)]
+    async with start(daily_tokens=100) as lark:
+        asking = asyncio.create_task(lark.say("ou_li", "讲个故事", private=True, id="om_story"))
+        await until(lambda: any("很长" in text for text in platform.texts))
+        await lark.say("ou_li", "停", private=True)
+        await asking
+        never.set()
+        assert lark.row(CONVERSATIONS, lark.row(TURNS, "om_story")["conversation_id"])["tokens"] > 100
+        await lark.say("ou_li", "再讲一个", private=True)
+        assert lark.sent[-1].text == "今天的额度用完了，明天再问我吧。"
+    assert len(model.asked) == 1
+
+
 async def test_the_last_calls_of_a_month_are_left_to_others(start, model, platform):
     async with start(reserve=10_000) as lark:
         await lark.say("ou_li", "你好", **AT_BOT)

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 LARGEST: Final = 1 << 20
 """Bytes of an answer, headers apart."""
+MOST_TOKENS: Final = 10_000_000
+"""An answer that says it cost more is not believed."""
 LONGEST_WAIT: Final = 30.0
 """Seconds; an endpoint that asks for more is left for the next."""
 
@@ -142,7 +144,7 @@ class Client:
     def _settle(self, expense: Expense, answer: dict[str, Any]) -> None:
         usage = answer.get("usage")
         total = usage.get("total_tokens") if isinstance(usage, dict) else None
-        if isinstance(total, int) and total > 0:
+        if isinstance(total, int) and 0 < total <= MOST_TOKENS:
             self._budget.settle(expense, total)
 
     def _refusal(self, status: int, raw: bytes, retry_after: str) -> _Again | _Hopeless:

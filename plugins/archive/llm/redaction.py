@@ -16,12 +16,14 @@ EMAIL: Final = "[邮箱]"
 IDENTITY: Final = "[证件号]"
 CARD: Final = "[卡号]"
 SECRET: Final = "[密钥]"  # noqa: S105 - a placeholder.
+ID: Final = "[ID]"
 
 LONGEST: Final = 8_000
 
 _WEIGHTS: Final = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
 """GB 11643-1999: of the first 17 digits of a resident identity number."""
 
+_IDS: Final = re.compile(r"(?<![A-Za-z0-9_])(?:ou|on|oc|om|omt|cli)_[A-Za-z0-9_-]{8,}")
 _KEY_BLOCK: Final = re.compile(
     r"-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----.*?(?:-----END [A-Z0-9 ]*PRIVATE KEY-----|\Z)", re.DOTALL
 )
@@ -77,6 +79,11 @@ def redacted(text: str) -> str:
     plain = _EMAILS.sub(EMAIL, plain)
     plain = _LONG_NUMBER.sub(_number, plain)
     return _PHONES.sub(PHONE, plain)
+
+
+def nameless(text: str) -> str:
+    """``text`` without IDs of people, bots, groups and messages."""
+    return _IDS.sub(ID, text)
 
 
 class Names:

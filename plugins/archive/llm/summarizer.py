@@ -16,7 +16,7 @@ from .budget import BudgetSpent, DailyBudget, Memory
 from .client import Client, Unanswered
 from .prompt import Question, about_messages, about_parts, batches, tokens_of
 from .providers import Provider
-from .redaction import Names, redacted
+from .redaction import Names, nameless, redacted
 from .settings import LlmSettings
 
 if TYPE_CHECKING:
@@ -119,10 +119,12 @@ class LlmSummarizer:
         )
 
     def _redacted(self, text: str) -> str:
-        return redacted(text) if self._settings.redact else text
+        return redacted(nameless(text)) if self._settings.redact else nameless(text)
 
     def _sender(self, line: Line, names: Names) -> str:
-        return names.of(line.sender) if self._settings.redact_names else self._redacted(line.sender)
+        """The name; a placeholder of their own for those whose name nobody knows."""
+        hidden = self._settings.redact_names or nameless(line.sender) != line.sender
+        return names.of(line.sender) if hidden else self._redacted(line.sender)
 
     async def _whole(self, title: str, messages: Sequence[tuple[str, str]]) -> _Part:
         """The parts one by one, then merged until one is left."""

@@ -45,6 +45,9 @@ def waiting(ctx: Ctx) -> list[Row]:
 async def look(ctx: Ctx, desk: Desk) -> None:
     """Take every open question a step further, and come back while some are left."""
     rows = waiting(ctx)
+    for row in rows:
+        if row["state"] in WORDS and (draft := desk.draft(row["message_id"])) is not None:
+            _pay(row, draft, ctx)  # What is stopped has been asked for all the same.
     desk.keep({row["message_id"] for row in rows if row["state"] == "asked"})
     if rows and all(desk.draft(row["message_id"]) for row in rows):
         await desk.ended(LOOK)
@@ -131,9 +134,14 @@ async def _complete(row: Row, draft: Draft, ctx: Ctx) -> None:
         ctx.log.warning("The platform does not take the answer to {id}: {error}", id=key, error=error)
         await _change(row, ctx, lambda number: cards.replace(row["card_id"], cards.complete(UNSHOWN, key), number))
         state = "failed"
+    _pay(row, draft, ctx)
+    ctx.table(TURNS).set(key, state=state, answer=text)
+
+
+def _pay(row: Row, draft: Draft, ctx: Ctx) -> None:
+    """Count what an answer cost."""
     allowance.spend(draft.cost, ctx)
     ctx.table(CONVERSATIONS).add(row["conversation_id"], tokens=draft.cost)
-    ctx.table(TURNS).set(key, state=state, answer=text)
 
 
 async def _change(row: Row, ctx: Ctx, request: Callable[[int], Any]) -> None:
