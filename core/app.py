@@ -41,7 +41,7 @@ from .settings import Settings
 from .status import ApiStatus, AttachmentStatus, OutboxStatus, Status, TableStatus
 from .storage import open_engine
 from .storage.protocol import Engine, StoreHandle
-from .storage.values import Consumer
+from .storage.values import Consumer, Publication
 from .table import PersonName, Row, Table
 from .verdict import verdict
 
@@ -372,7 +372,7 @@ class Application:
             self._publishing.clear()
             try:
                 waiting = self._store.publications(RELAY_BATCH)
-                await self.journal.append([envelope(p.type, p.event_id, dict(p.event)) for _, p in waiting])
+                await self.journal.append([body for _, one in waiting if (body := _enveloped(one)) is not None])
                 self._store.relayed([number for number, _ in waiting])
             except StorageError as error:
                 logger.error("Published events wait: {}", error)
@@ -433,3 +433,14 @@ def _outbox(store: StoreHandle) -> OutboxStatus:
     counts = store.outbox()
     problem = next((f"{one.plugin}: {one.problem}" for one in counts if one.problem), "")
     return OutboxStatus(sum(one.waiting for one in counts), sum(one.failed for one in counts), problem)
+
+
+def _enveloped(one: Publication) -> bytes | None:
+    """The event that a plugin made; None for what an older version took and is none, which is said."""
+    try:
+        return envelope(one.type, one.event_id, dict(one.event))
+    except (TypeError, ValueError) as error:
+        logger.error(
+            "Event {} of type {} was published and cannot be told to anybody: {}", one.event_id, one.type, error
+        )
+        return None

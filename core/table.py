@@ -25,6 +25,9 @@ NO_TITLE: Final = frozenset("[]/\\?*:")
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
 _NUMBERS: Final = (int, float)
 _BITS_63: Final = 2**63
+_EARLIEST: Final = -62_000_000_000_000
+_LATEST: Final = 250_000_000_000_000
+"""ms UTC, in the years 5 and 9892: earlier and later moments have no day in a calendar."""
 
 
 def _is_json(value: Any) -> bool:
@@ -94,8 +97,8 @@ class Timestamp(Column):
     """A moment in ms UTC; none where not set. Mirrored to a date column, or to a number column as ms."""
 
     def holds(self, value: Any) -> bool:
-        """Whole ms, or None."""
-        return value is None or (isinstance(value, int) and -_BITS_63 <= value < _BITS_63)
+        """Whole ms of a moment that calendars have, or None."""
+        return value is None or (isinstance(value, int) and _EARLIEST <= value <= _LATEST)
 
 
 class Json(Column):

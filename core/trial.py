@@ -19,7 +19,7 @@ START_TIMEOUT: Final = 60.0
 
 
 class SandboxFailed(LarkflockError):
-    """The sandbox did not start; its own words are on standard error."""
+    """The sandbox did not start, or ended too early; its own words are on standard error."""
 
 
 class SandboxProcess:
@@ -49,6 +49,15 @@ class SandboxProcess:
                 process.kill()
             await process.wait()
             raise SandboxFailed("the sandbox did not start; see the lines above") from error
+
+    @property
+    def gone(self) -> int | None:
+        """The exit code with which it has ended; None while it runs."""
+        return self._process.returncode
+
+    async def ended(self) -> None:
+        """Returns when it ends by itself."""
+        await self._process.wait()
 
     async def stats(self) -> dict[str, Any]:
         """How far its scenario is and what it pushed; empty while it does not answer."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import io
+import sqlite3
 import threading
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -358,6 +359,23 @@ async def test_what_a_plugin_publishes_reaches_another_exactly_once(tmp_path: Pa
                 await run.handled()
                 assert str(await run.stop()) == "Nothing is left to do."
     assert heard(tmp_path) == dict.fromkeys(said, 1)
+
+
+async def test_a_publication_that_is_no_event_stops_no_other(tmp_path: Path) -> None:
+    """A version that did not look at what it was given may have stored it."""
+    async with quiet() as sandbox:
+        async with running(sandbox, tmp_path, conversation()) as run:
+            await run.ready()
+        with sqlite3.connect(tmp_path / "store.db") as database:
+            add = "INSERT INTO published(plugin, type, event_id, event) VALUES ('echo', 'echo.said', ?, ?)"
+            database.execute(add, ("odd", b"[1]"))
+            database.execute(add, ("good", b'{"message_id":"om_good"}'))
+        database.close()
+        async with running(sandbox, tmp_path, conversation()) as run:
+            await run.ready()
+            await until(lambda: not run.application._store.publications(1))
+            await run.handled()
+    assert heard(tmp_path) == {"om_good": 1}
 
 
 async def test_a_publication_relayed_twice_is_heard_once(tmp_path: Path) -> None:

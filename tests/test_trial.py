@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
+import signal
+import sys
 import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 from aiohttp import ClientError, ClientSession
+from programs import ROOT, SECONDS
 
 from core.trial import SandboxFailed, SandboxProcess, empty
+
+
+def children(process: int) -> list[int]:
+    return [int(child) for child in Path(f"/proc/{process}/task/{process}/children").read_text().split()]
 
 
 async def test_it_is_ready_when_started_and_gone_when_stopped() -> None:
@@ -32,6 +41,31 @@ async def test_a_sandbox_that_cannot_start_is_said(capfd: pytest.CaptureFixture[
     with pytest.raises(SandboxFailed, match="see the lines above"):
         await SandboxProcess.start(["--scenario", "no-such-file.jsonl"])
     assert "no-such-file.jsonl" in capfd.readouterr().err
+
+
+async def test_a_program_whose_sandbox_ends_says_so_and_ends_too(tmp_path: Path) -> None:
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-P", "-m", "core", "run", "--sandbox", "--plain"),
+        *("--scenario", "quiet"),
+        cwd=tmp_path,
+        stderr=asyncio.subprocess.PIPE,
+        env={
+            "PATH": os.environ["PATH"],
+            "PYTHONPATH": str(ROOT),
+            "HEALTH_CHECK_PORT": "0",
+            "PLUGINS_FILE": str(ROOT / "plugins.toml"),
+        },
+    )
+    assert process.stderr is not None
+    said = ""
+    async with asyncio.timeout(SECONDS):
+        while "Connected to the long connection" not in said:
+            said += (await process.stderr.readline()).decode()
+        (sandbox,) = children(process.pid)
+        os.kill(sandbox, signal.SIGKILL)
+        said += (await process.stderr.read()).decode()
+        assert await process.wait() == 1
+    assert "the sandbox ended by itself (exit code -9)" in said
 
 
 @pytest.mark.parametrize(

@@ -159,6 +159,7 @@ async def _work(
     from ..logs import set_up
     from ..running.overdue import watch
     from ..signals import obey_signals
+    from ..trial import SandboxFailed
     from ..view import LiveView, PlainView
 
     if recording is not None:
@@ -173,13 +174,18 @@ async def _work(
         asyncio.create_task(view.show(), name="What shows the state"),
         asyncio.create_task(watch(lambda: application.consumers, log_restored), name="The watch over plugins"),
     ]
+    if sandbox is not None:
+        side.append(asyncio.create_task(_stop_with(sandbox, application), name="The watch over the sandbox"))
     if until_idle:
         side.append(asyncio.create_task(_stop_when_idle(application, sandbox), name="The wait for --until-idle"))
     for task in side:
         task.add_done_callback(_tell_end)
     try:
         with only_the_program_prints():
-            return await application.run()
+            left = await application.run()
+        if sandbox is not None and sandbox.gone is not None:
+            raise SandboxFailed(f"the sandbox ended by itself (exit code {sandbox.gone}). {left}")
+        return left
     finally:
         for task in side:
             task.cancel()
@@ -204,6 +210,11 @@ def _load(recording: Path, settings: Settings, plugins: Sequence[str]) -> None:
     with open_engine(settings.data_dir) as engine:
         loaded = load(recording, engine, plugins)
     click.echo(f"{loaded.fresh} events loaded from {recording}, {loaded.duplicates} were there already.", err=True)
+
+
+async def _stop_with(sandbox: SandboxProcess, application: Application) -> None:
+    await sandbox.ended()
+    application.stop()
 
 
 async def _stop_when_idle(application: Application, sandbox: SandboxProcess | None) -> None:

@@ -23,7 +23,8 @@ LONGEST: Final = 8_000
 _WEIGHTS: Final = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
 """GB 11643-1999: of the first 17 digits of a resident identity number."""
 
-_IDS: Final = re.compile(r"(?<![A-Za-z0-9_])(?:ou|on|oc|om|omt|cli)_[A-Za-z0-9_-]{8,}")
+_IDS: Final = re.compile(r"(?<![A-Za-z0-9_])(?:ou|on|oc|om|omt|cli)_(?=[A-Za-z_-]*\d)[A-Za-z0-9_-]{8,}")
+"""With a digit, as all of them have: ``on_message_received`` is a word of whoever writes programs."""
 _KEY_BLOCK: Final = re.compile(
     r"-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----.*?(?:-----END [A-Z0-9 ]*PRIVATE KEY-----|\Z)", re.DOTALL
 )
