@@ -10,6 +10,7 @@ from typing import Any
 
 import archive_account
 import orjson
+import pytest
 
 from core.app import Application, milliseconds
 from core.loading.plugins import load
@@ -58,6 +59,7 @@ def person(cell: Any) -> str:
     return cell[0]["id"] if cell else ""
 
 
+@pytest.mark.unmeasured  # Tracing each line of this would take minutes, and shows no line others do not.
 async def test_both_tables_equal_an_independent_account(tmp_path: Path) -> None:
     sandbox = Sandbox(SandboxConfig(rate_limits=False))
     events = witnessed(sandbox)

@@ -33,6 +33,8 @@ from sandbox.scenario import bundled
 from sandbox.scenario.act import Edit, Recall, Say, Scenario
 from sandbox.server import Sandbox
 
+pytestmark = pytest.mark.unmeasured  # Tracing each line of this would take minutes, and shows no line others do not.
+
 SECONDS = 90.0
 ENABLED = {name: PluginSettings(enabled=True) for name in ("activity", "archive", "pin", "health")}
 STEP = 10_000

@@ -227,6 +227,7 @@ def test_progress_reaches_the_end_of_the_file(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(not REAL.is_file(), reason="the real group chat (group-chat.jsonl.gz) is not on this machine")
+@pytest.mark.unmeasured  # Tracing each line of this would take minutes, and shows no line others do not.
 def test_a_real_group_chat() -> None:
     scenario = catalogue.load(str(REAL), seed=1)
     acts = list(scenario.acts())
