@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import re
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, get_args
@@ -107,6 +107,33 @@ async def test_elsewhere_there_is_nothing(ask: aiohttp.ClientSession) -> None:
         assert response.status == 404
         assert response.headers["Cache-Control"] == "no-store"
         assert await response.json() == {"error": "there is nothing at /metrics; ask /health and /status"}
+
+
+OWN = ["127.0.0.1:8080", "localhost", "LOCALHOST:1", "[::1]:8080", "10.1.2.3"]
+FOREIGN = ["evil.example", "evil.example:8080", "localhost.evil.example", "127.0.0.1.evil.example", "[evil]"]
+
+
+@pytest.mark.parametrize("host", [*OWN, "status.example.com", "Status.Example.com:443"])
+async def test_it_answers_to_its_own_names(told: Told, host: str) -> None:
+    assert await asked_as(host, told, ("status.example.com",)) == 200
+
+
+@pytest.mark.parametrize("host", FOREIGN)
+async def test_a_name_that_was_made_to_point_here_reads_nothing(told: Told, host: str) -> None:
+    assert await asked_as(host, told, ("status.example.com",)) == 421
+    assert await asked_as(host, told, None) == 200  # Other machines may ask, under any name.
+
+
+async def asked_as(host: str, told: Told, hosts: Sequence[str] | None) -> int:
+    """The code of the answer to who asks under the name ``host``."""
+    server = Server(told, hosts)
+    await server.start("127.0.0.1", 0)
+    async with aiohttp.ClientSession(server.url) as session, session.get("/status", headers={"Host": host}) as response:
+        text = await response.text()
+        assert ("journal" in text) is (response.status == 200)
+        code = response.status
+    await server.stop()
+    return code
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH", "OPTIONS"])

@@ -21,6 +21,8 @@ class Listening(Config):
     """0 = any free port; the log says which."""
     allow_remote: bool = False
     """Whether other machines may ask."""
+    hosts: tuple[str, ...] = ()
+    """Names besides this machine's own under which it is asked: those of a proxy that passes them on."""
 
     @model_validator(mode="after")
     def _only_here(self) -> Self:
@@ -49,7 +51,7 @@ async def startup(ctx: Context[Listening]) -> None:
         return
     from .server import Server  # aiohttp takes a while to import, and commands only read the manifest
 
-    server = Server(ctx.status)
+    server = Server(ctx.status, None if ctx.config.allow_remote else ctx.config.hosts)
     await server.start(ctx.config.host, ctx.config.port)
     _servers[ctx] = server
     ctx.log.info("Health is told at {url}", url=server.url)

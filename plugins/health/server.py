@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Awaitable, Callable
+import ipaddress
+from collections.abc import Awaitable, Callable, Sequence
 from importlib.resources import files
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 import orjson
 from aiohttp import web
@@ -23,17 +25,22 @@ _POLICY: Final = (
 
 
 class Server:
-    """Answers with what ``status`` returns, a ``core.status.Status``; it is called for each request."""
+    """Answers with what ``status`` returns, a ``core.status.Status``; it is called for each request.
 
-    def __init__(self, status: Callable[[], Any]) -> None:
+    Who asks under a name that is neither this machine's own nor one of ``hosts`` gets 421, so that a web page whose
+    name was made to point here reads nothing; None = under any name.
+    """
+
+    def __init__(self, status: Callable[[], Any], hosts: Sequence[str] | None = ()) -> None:
         self._status = status
+        self._hosts = None if hosts is None else {host.lower() for host in hosts}
         self._page = files(__package__).joinpath("page.html").read_bytes()
         self._runner: web.AppRunner | None = None
         self.url = ""
 
     async def start(self, host: str, port: int) -> None:
         """Listen; ``url`` says where. Raises ``NotReady``."""
-        app = web.Application(middlewares=[_say_it_in_json])
+        app = web.Application(middlewares=[_say_it_in_json, self._by_name])
         app.add_routes([web.get("/health", self._health), web.get("/status", self._all), web.get("/", self._shown)])
         runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=1)
         await runner.setup()
@@ -51,6 +58,15 @@ class Server:
         if self._runner is not None:
             await self._runner.cleanup()
             self._runner = None
+
+    @web.middleware
+    async def _by_name(
+        self, request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+    ) -> web.StreamResponse:
+        name = _name(request.headers.get("Host", ""))
+        if self._hosts is None or name in self._hosts or _is_own(name):
+            return await handler(request)
+        return _json({"error": f"{name} is no name of this program; add it to hosts in [plugins.health.config]"}, 421)
 
     async def _health(self, request: web.Request) -> web.Response:
         status = self._status()
@@ -83,6 +99,25 @@ async def _say_it_in_json(
     response.headers["Cache-Control"] = "no-store"
     response.headers["X-Content-Type-Options"] = "nosniff"
     return response
+
+
+def _name(host: str) -> str:
+    """The name in a ``Host`` header, without the port; empty for none."""
+    try:
+        return urlsplit(f"//{host}").hostname or ""
+    except ValueError:
+        return host
+
+
+def _is_own(name: str) -> bool:
+    """Whether a name can be nobody else's: an address, ``localhost``, or none at all, as of old clients."""
+    if name in ("", "localhost"):
+        return True
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    return True
 
 
 def _json(answer: Any, status: int = 200) -> web.Response:
