@@ -6,17 +6,25 @@ import ctypes
 from contextlib import suppress
 from typing import Final
 
+M_TRIM_THRESHOLD: Final = -1
+M_MMAP_THRESHOLD: Final = -3
 M_ARENA_MAX: Final = -8
-"""The parameter's number in glibc's malloc.h."""
+"""The parameters' numbers in glibc's malloc.h."""
+LARGE: Final = 128 << 10
+"""Bytes from which memory is taken from the operating system by itself, and given back when it is freed."""
 
 
 def share() -> None:
-    """Let all threads take memory from one heap: one of its own for each keeps the most that thread ever needed.
+    """Let all threads that start from now on take memory from one heap: one each keeps the most it ever needed.
 
-    For threads that are started from now on.
+    What is large stands beside the heap, for good: glibc would come to put ever larger pieces into it, where what is
+    small and stays keeps them from being given back.
     """
     with suppress(OSError, TypeError, AttributeError):  # As where there is no such function, or no way to ask for it.
-        ctypes.CDLL(None).mallopt(M_ARENA_MAX, 1)
+        library = ctypes.CDLL(None)
+        library.mallopt(M_ARENA_MAX, 1)
+        library.mallopt(M_MMAP_THRESHOLD, LARGE)
+        library.mallopt(M_TRIM_THRESHOLD, 2 * LARGE)
 
 
 def give_back() -> None:
