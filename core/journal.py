@@ -58,6 +58,8 @@ class Journal:
         self._on_fresh = on_fresh
         self._queue: queue.SimpleQueue[_Submission | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="journal", daemon=True)
+        self._opened = threading.Event()
+        self._unopened: BaseException | None = None
         self._received = 0
         self._duplicates = 0
         self._problem = ""
@@ -65,10 +67,10 @@ class Journal:
 
     def start(self) -> None:
         """Open the journal; raises ``StorageError`` when that fails."""
-        reader = self._engine.journal()
-        self._head = reader.head()
-        reader.close()
         self._thread.start()
+        self._opened.wait()
+        if self._unopened is not None:
+            raise self._unopened
 
     def stop(self) -> None:
         """Store what was submitted before, then end the thread."""
@@ -109,7 +111,14 @@ class Journal:
         return JournalStatus(self._head, self._received, self._duplicates, rejected, self._problem)
 
     def _run(self) -> None:
-        handle = self._engine.journal()
+        try:
+            handle = self._engine.journal()
+            self._head = handle.head()
+        except BaseException as problem:  # Raised where it was started.
+            self._unopened = problem
+            return
+        finally:
+            self._opened.set()
         open_ = True
         while open_:
             batch: list[_Submission] = []

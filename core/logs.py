@@ -6,6 +6,7 @@ Only the application calls this; everybody else just logs. Lines never contain s
 from __future__ import annotations
 
 import logging
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
 CONSOLE: Final = "<dim>{time:HH:mm:ss}</dim> <level>{level: <7}</level> {extra[who]}{message}"
 FILE: Final = "{time:YYYY-MM-DD HH:mm:ss.SSS ZZ} {level: <7} {thread.name} {extra[who]}{message}"
 
+_CONTROL: Final = re.compile("[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029]")
+"""What ends a line, or has a terminal do something."""
+
 
 class _ToLoguru(logging.Handler):
     """Hands records of the standard library's logging on."""
@@ -30,7 +34,11 @@ class _ToLoguru(logging.Handler):
             level: str | int = logger.level(record.levelname).name
         except ValueError:  # A level that only this library has.
             level = record.levelno
-        logger.opt(exception=record.exc_info).log(level, "{}", record.getMessage())
+        try:
+            message = record.getMessage()
+        except Exception:  # Who logs what cannot be formatted must not fail for it.
+            message = f"{record.msg} {record.args!r}"
+        logger.opt(exception=record.exc_info).log(level, "{}", message)
 
 
 def set_up(directory: Path | None, level: str, *, console: Callable[[str], None] | None = None) -> Callable[[], bool]:
@@ -89,7 +97,7 @@ def _add_file(directory: Path, level: str) -> None:
 
 def _one_line(record: Record) -> None:
     """What came from outside cannot fake a line of its own."""
-    record["message"] = record["message"].replace("\r", "\\r").replace("\n", "\\n")
+    record["message"] = _CONTROL.sub(lambda found: ascii(found[0])[1:-1], record["message"])
     plugin = record["extra"].get("plugin")
     record["extra"]["who"] = f"[{plugin}] " if plugin else ""
 

@@ -6,11 +6,12 @@ Names and defaults are those users already have (docs/settings.md). The environm
 from __future__ import annotations
 
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from dotenv import dotenv_values
@@ -21,6 +22,8 @@ from .errors import ConfigurationError, Problem
 
 LOCAL: Final = ("127.0.0.1", "localhost", "::1")
 SANDBOX_HINT: Final = "or try it without any credentials: python -m core run --sandbox"
+
+_HOST: Final = re.compile(r"[\w.:-]+")
 
 _ADVICE: Final = {
     "APP_ID": "copy it from the developer console, 凭证与基础信息 (Credentials & Basic Info)",
@@ -114,7 +117,7 @@ class Settings(BaseSettings):
         value = value.rstrip("/")
         parts = urlsplit(value)
         secure = parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in LOCAL)
-        if not secure or not parts.hostname or value != f"{parts.scheme}://{parts.netloc}" or "@" in parts.netloc:
+        if not secure or not _is_sound(parts) or value != f"{parts.scheme}://{parts.netloc}" or "@" in parts.netloc:
             shown = "what is given" if "@" in value else repr(value)
             raise ValueError(f"{shown} is no https origin (plain http only for this machine)")
         return value
@@ -223,6 +226,14 @@ def read_sections(text: str, path: Path) -> tuple[dict[str, PluginSettings], lis
                 what = f"{_place(detail['loc'])}: {finding(detail)}"
                 problems.append(Problem(f"{path} [plugins.{name}]", what, advice(detail)))
     return plugins, problems
+
+
+def _is_sound(parts: SplitResult) -> bool:
+    """Whether host and port are what a network knows."""
+    try:
+        return bool(_HOST.fullmatch(parts.hostname or "")) and not parts.netloc.endswith(":") and parts.port != 0
+    except ValueError:  # A port that is none.
+        return False
 
 
 def advice(detail: Mapping[str, Any]) -> str:

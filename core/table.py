@@ -200,7 +200,8 @@ class Table:
     def _check_uses(self) -> None:
         """Columns named elsewhere exist and are of a kind that can be used so."""
         used = {*self.key, *self.ranked_by, *(name for index in self.indexes for name in index)}
-        used |= {column.of for column in self.columns if isinstance(column, PersonName | PersonCell)}
+        one_each = {column.of for column in self.columns if isinstance(column, PersonName | PersonCell)}
+        used |= one_each
         lists = {column.of for column in self.columns if isinstance(column, PersonNames)}
         unknown = sorted((used | lists) - self.by_name.keys())
         if not self.key or unknown:
@@ -216,6 +217,12 @@ class Table:
         single = sorted(name for name in lists if not isinstance(self.by_name[name], Json))
         if single:
             raise ValueError(f"table {self.name!r}: PersonNames are `of` Json columns; {single} are not")
+        nobody = sorted(name for name in one_each if not isinstance(self.by_name[name], Text))
+        if nobody:
+            raise ValueError(f"table {self.name!r}: PersonName and PersonCell are `of` Text columns; {nobody} are not")
+        titles = [column.title for column in self.mirrored]
+        if len(set(titles)) != len(titles):
+            raise ValueError(f"table {self.name!r}: a title is given twice")
         wordless = [name for name in self.search if not isinstance(self.by_name.get(name), Text)]
         if wordless or len(set(self.search)) != len(self.search):
             raise ValueError(f"table {self.name!r}: search names Text columns, each once; {wordless} are not")

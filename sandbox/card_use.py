@@ -97,9 +97,10 @@ def _within(elements: object, form: Mapping[str, Any] | None) -> Iterator[Part]:
     for element in elements if isinstance(elements, list) else ():
         if not isinstance(element, dict):
             continue
-        if element.get("tag") in USABLE:
+        tag = element.get("tag")
+        if isinstance(tag, str) and tag in USABLE:
             yield Part(element, form)
-        inside = element if element.get("tag") == "form" else form
+        inside = element if tag == "form" else form
         for holder in ("elements", "columns", "actions"):
             yield from _within(element.get(holder), inside)
         yield from _within([element.get("extra")], inside)

@@ -34,8 +34,8 @@ _FENCE: Final = re.compile(r"^```[^\n`]*\n(.*?)^```[ \t]*$", re.DOTALL | re.MULT
 _LINE: Final = re.compile(r"(?P<heading>#{1,6}) +|(?P<item>[ \t]*(?:[-*]|\d{1,9}\.)) +|(?P<quote>>) ?|(?P<rule>-{3,}$)")
 _INLINE: Final = re.compile(
     r"`(?P<code>[^`\n]+)`"
-    r"|!\[(?P<alt>[^\]\n]*)\]\([^)\s]*\)"
-    r"|\[(?P<label>[^\]\n]+)\]\((?P<url>[^)\s]*)\)"
+    r"|!\[(?P<alt>[^\]\n]{0,500})\]\([^)\s]{0,2000}\)"
+    r"|\[(?P<label>[^\]\n]{1,500})\]\((?P<url>[^)\s]{0,2000})\)"
     r"|\*\*(?P<bold>[^\n]+?)\*\*|~~(?P<struck>[^\n]+?)~~|\*(?P<slanted>[^*\n]+)\*"
     r"|<at +(?:id|user_id|email)=[\"']?(?P<at>[^\"'<>\s]+)[\"']? *>(?:[^<]*</at>)?"
     r"|<(?P<tag>font|text_tag) +color=[\"']?(?P<colour>[\w-]+)[\"']? *>(?P<coloured>.*?)</(?P=tag)>"

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from typing import Final
+
+LAST: Final = 253_402_214_400_000
+"""The last day of the year 9999 in ms UTC, in every time zone."""
 
 
 class WorldClock:
@@ -28,6 +32,11 @@ class WorldClock:
         """Sets the undisturbed time to ``to``, from where it runs on at ``speed`` (0 = it stands still)."""
         self._from_world, self._from_real, self._speed = float(to), self._real(), speed
 
-    def jump(self, by: int) -> None:
-        """Makes it wrong by so many ms more, for good; back when ``by`` is below 0."""
-        self.wrong_by += by
+    def jump(self, by: float) -> None:
+        """Makes it wrong by so many ms more, for good; back when ``by`` is below 0. Raises ``ValueError``.
+
+        It stays within the years 1970 to 9999: beyond those there is no calendar.
+        """
+        if not 0 <= self() + by <= LAST:
+            raise ValueError(f"the clock cannot jump by {by:g} ms: it has to stay within the years 1970 to 9999")
+        self.wrong_by += round(by)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import math
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -105,6 +106,9 @@ class SandboxConfig:
         if self.app_id and not APP_ID.fullmatch(self.app_id):
             raise ValueError(f"app_id must be cli_ and 16 hex digits, not {self.app_id!r}")
         positive = ("token_lifetime", "ticket_lifetime", "ack_timeout", "window", "part_size", "connection_limit")
+        for name in ("token_lifetime", "ticket_lifetime", "ack_timeout", "duplicate_rate", "speed", "retry_factor"):
+            if not math.isfinite(getattr(self, name)):
+                raise ValueError(f"{name} must be a finite number, not {getattr(self, name)}")
         for name in (*positive, "records_per_table"):
             if getattr(self, name) <= 0:
                 raise ValueError(f"{name} must be above 0, not {getattr(self, name)}")

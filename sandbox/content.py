@@ -9,7 +9,7 @@ from typing import Any
 
 import orjson
 
-from . import cards
+from . import bodies, cards
 from .people import People
 from .reply import ApiError
 from .scenario.act import EVERYONE, Mention
@@ -29,7 +29,7 @@ REQUIRED = {
 }
 """Message type → the strings its content must have. ``post``, ``interactive`` and ``system`` are checked apart."""
 
-AT = re.compile(r'<at\s+(?:user_id|id)\s*=\s*"?([^">\s]+)"?\s*>(.*?)</at>', re.DOTALL)
+AT = re.compile(r'<at\s+(?:user_id|id)\s*=\s*"?([^">\s]+)"?\s*>([^<]*)</at>')
 
 
 @dataclass(slots=True)
@@ -75,7 +75,7 @@ def prepare(msg_type: str, content: object, people: People, owns: Callable[[str]
     if len(content.encode()) > (CARD_LIMIT if msg_type in {"post", "interactive"} else TEXT_LIMIT):
         raise ApiError(TOO_LONG, "The length of the message content reaches its limit.")
     try:
-        value = orjson.loads(content)
+        value = bodies.parse(content)
     except orjson.JSONDecodeError as error:
         if msg_type == "interactive":
             raise cards.Refused(cards.NOT_A_CARD, "ROOT", f"parse card json err: {error}") from error
@@ -158,12 +158,12 @@ def _owned(key: object, owns: Callable[[str], bool]) -> None:
 def flatten(card: dict[str, Any]) -> dict[str, Any]:
     """The plain form in which a card is read back: a title, and one paragraph for each element."""
     body = card.get("body")
-    elements = card.get("elements") or (body.get("elements") if isinstance(body, dict) else None) or []
+    elements = card.get("elements") or (body.get("elements") if isinstance(body, dict) else None)
     header = card.get("header")
     title = header.get("title") if isinstance(header, dict) else None
     return {
         "title": str(title.get("content", "")) if isinstance(title, dict) else "",
-        "elements": [_flat(element) for element in elements if isinstance(element, dict)],
+        "elements": [_flat(element) for element in _objects(elements)],
     }
 
 
@@ -178,7 +178,12 @@ def _flat(element: dict[str, Any]) -> list[dict[str, Any]]:
         case "hr":
             return [{"tag": "hr"}]
         case "action" | "column" | "column_set" | "form" | "note" | "collapsible_panel" | "interactive_container":
-            inner = [each for name in ("actions", "columns", "elements") for each in element.get(name) or ()]
-            return [part for each in inner if isinstance(each, dict) for part in _flat(each)]
+            inner = [each for name in ("actions", "columns", "elements") for each in _objects(element.get(name))]
+            return [part for each in inner for part in _flat(each)]
         case _:
             return [{"tag": "text", "text": str(shown)}]
+
+
+def _objects(given: object) -> list[dict[str, Any]]:
+    """The objects of a list. An older card may have anything under a name that means nothing there."""
+    return [each for each in given if isinstance(each, dict)] if isinstance(given, list) else []

@@ -101,8 +101,8 @@ class Control:
         try:
             message, person = self._sandbox.world.message(body["message"]), body["person"]
             action = body["action"] if "action" in body else _used(message, body)
-            if not isinstance(action, dict):
-                raise loopback.wrong("action is an object")
+            if not isinstance(action, dict) or not isinstance(person, str):
+                raise loopback.wrong("action is an object, person an open_id")
         except (Impossible, Unusable, KeyError, TypeError) as problem:
             raise loopback.wrong(problem) from problem
         try:
@@ -126,7 +126,7 @@ class Control:
         body = await loopback.body(request)
         try:
             self._sandbox.gateway.refuse(int(body["code"]), int(body.get("times", 1)))
-        except (KeyError, TypeError, ValueError) as problem:
+        except (KeyError, TypeError, ValueError, AttributeError) as problem:
             raise loopback.wrong(problem) from problem
         return loopback.answer(request, {})
 
@@ -158,10 +158,17 @@ class Control:
         body = await loopback.body(request)
         if not isinstance(body, dict):
             raise loopback.wrong("the body is an object with grant and revoke")
+        grant, revoke = body.get("grant", []), body.get("revoke", [])
+        if not _strings(grant) or not _strings(revoke):
+            raise loopback.wrong("grant and revoke are lists of scopes")
         granted = self._sandbox.world.app.scopes
-        granted.update(body.get("grant", ()))
-        granted.difference_update(body.get("revoke", ()))
+        granted.update(grant)
+        granted.difference_update(revoke)
         return loopback.answer(request, {"scopes": sorted(granted)})
+
+
+def _strings(given: object) -> bool:
+    return isinstance(given, list) and all(isinstance(each, str) for each in given)
 
 
 def _used(message: Message, body: dict[str, Any]) -> Any:

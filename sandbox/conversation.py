@@ -173,7 +173,9 @@ def _words(kind: str, content: Any) -> str:
         case "text":
             return " ".join(str(content.get("text", "")).split())
         case "post":
-            runs = [run for paragraph in content.get("content") or () for run in paragraph if isinstance(run, dict)]
+            lines = content.get("content")
+            paragraphs = [each for each in lines if isinstance(each, list)] if isinstance(lines, list) else []
+            runs = [run for paragraph in paragraphs for run in paragraph if isinstance(run, dict)]
             words = [str(content.get("title", "")), *map(_run, runs)]
             return " ".join(each for each in words if each)
         case "system":

@@ -156,12 +156,12 @@ class Delivery:
             self.refused += 1
             self._failed(push, "refused")
         else:
+            self._acknowledged(push.payload)  # First: where it cannot be noted the push comes again.
             del self._in_flight[push_id]
             now = time.monotonic()
             self.latency.record(now - push.sent_at)
             push.ms = (now - push.sent_at) * 1000
             self.note(push, "acked")
-            self._acknowledged(push.payload)
             self.acked += 1
             self._last_acked = now
             if self._duplicate_rate and self._chance.random() < self._duplicate_rate:

@@ -12,6 +12,7 @@ from typing import Any
 
 from aiohttp import web
 
+from .bodies import whole
 from .reply import ApiError
 
 
@@ -37,9 +38,10 @@ class Call:
         given = self.query.get("page_size", "")
         if not given:
             return default
-        if not given.isdigit() or not 1 <= int(given) <= most:
+        size = whole(given)
+        if size is None or not 1 <= size <= most:
             raise ApiError(code, f"page_size must be between 1 and {most}, not {given!r}")
-        return int(given)
+        return size
 
 
 Answer = Callable[[Call], Awaitable[dict[str, Any] | web.StreamResponse]]

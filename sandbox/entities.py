@@ -60,7 +60,7 @@ class Entity:
     timed_out: bool = False
     """Streaming ended by itself, and the app has not been told."""
     done: dict[str, bytes] = field(default_factory=dict)
-    """Each operation's uuid, and what it was."""
+    """Each operation's uuid, and a digest of what it was."""
 
     @property
     def card(self) -> Card:
@@ -111,7 +111,7 @@ class Entities:
     def change(self, entity: Entity, uuid: str, sequence: int, what: bytes, work: Callable[[Card], None]) -> None:
         """Does ``work`` on the card, once for each ``uuid``, in the order of ``sequence``. Raises ``ApiError``.
 
-        ``what`` tells operations of the same uuid apart.
+        ``what`` tells operations of the same uuid apart; it is kept, so it should be small.
         """
         if uuid and uuid in entity.done:
             if entity.done[uuid] != what:
@@ -142,7 +142,7 @@ class Entities:
         since = entity.streaming_since
         if since is not None and self._world.now() - since > STREAMING_MS:
             card = entity.card
-            card["config"]["streaming_mode"] = False
+            card["config"] = {**(card.get("config") or {}), "streaming_mode": False}
             entity.streaming_since, entity.timed_out = None, True
             self._show(entity, card)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -55,7 +54,7 @@ def read(raw: bytes) -> Ping | Ack:
         code = answer["code"]
         encoded = answer.get("data")
         data = base64.b64decode(encoded, validate=True) if encoded else b""
-    except (orjson.JSONDecodeError, KeyError, TypeError, AttributeError, binascii.Error) as error:
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise Malformed(f"acknowledgement of {push_id} is not {{code, data}}: {error!r}") from error
     if type(code) is not int:
         raise Malformed(f"acknowledgement of {push_id} has code {code!r}")

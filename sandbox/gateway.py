@@ -17,7 +17,7 @@ from typing import Any
 import orjson
 from aiohttp import WSCloseCode, WSMsgType, web
 
-from . import frames
+from . import bodies, frames
 from .config import SandboxConfig
 from .delivery import Delivery, Push
 from .faults.discovery import discovered
@@ -34,6 +34,8 @@ from .reply import document
 OK, BUSY, FORBIDDEN, AUTH_FAILED = 0, 1, 403, 514
 TICKET_INVALID = 1000040343
 OVER_LIMIT = 1000040350
+LARGEST_SERVICE = 2**31 - 1
+"""What a frame has room for."""
 
 BACKLOG = 1 << 20
 """Bytes a client may leave unread before nothing more is written to it."""
@@ -165,10 +167,10 @@ class Gateway:
         await self._connected.wait()
 
     def refuse(self, code: int, times: int) -> None:
-        """Makes discoveries answer ``code`` so often; one of 100…599 except 403 and 514 becomes the HTTP status."""
+        """Makes discoveries answer ``code`` so often; one of 200…599 except 403 and 514 becomes the HTTP status."""
         if times < 1:
             return
-        if 100 <= code < 600 and code not in (FORBIDDEN, AUTH_FAILED):
+        if 200 <= code < 600 and code not in (FORBIDDEN, AUTH_FAILED):
             self._faults.add(Fault(kind="discovery-failed", statuses=(code,), times=times))
         else:
             self._faults.add(Fault(kind="discovery-refused", codes=(code,), times=times))
@@ -188,8 +190,9 @@ class Gateway:
             return self._undiscovered(FORBIDDEN, "the app is not enabled")
         if len(self._connections) >= self._config.connection_limit:
             return self._undiscovered(OVER_LIMIT, "the number of connections exceeded the limit")
-        ticket = self._ids.hex()
-        self._tickets[ticket] = time.monotonic() + self._config.ticket_lifetime
+        ticket, now = self._ids.hex(), time.monotonic()
+        self._tickets = {known: end for known, end in self._tickets.items() if end > now}
+        self._tickets[ticket] = now + self._config.ticket_lifetime
         # device_id and service_id must not come first: one SDK reads the whole address as a query string.
         url = (
             f"{self.base}/ws/v2?fpid=493&aid=552564&device_id={self._ids.number(19)}"
@@ -210,6 +213,9 @@ class Gateway:
             return _rejected(FORBIDDEN, FORBIDDEN, "the app is not enabled")
         if self._tickets.pop(request.query.get("ticket", ""), 0.0) < time.monotonic():
             return _rejected(AUTH_FAILED, TICKET_INVALID, "the ticket is unknown, used or expired")
+        service = bodies.whole(request.query.get("service_id", ""))
+        if service is None or service > LARGEST_SERVICE:
+            return _rejected(AUTH_FAILED, TICKET_INVALID, "service_id is not the one of the ticket")
         if (fault := self._faults.strike("handshake", "handshake")) is not None:
             if fault.codes:
                 return _rejected(AUTH_FAILED, self._faults.chance("handshake").choice(fault.codes), "refused on demand")
@@ -222,7 +228,6 @@ class Gateway:
         if request.transport is None:  # The client left during the handshake.
             return socket
         line = self.lines.open(request.transport)
-        service = int(request.query.get("service_id", "0"))
         connection = Connection(socket, request.transport, service, self._config.part_size, line, self._faults)
         self._connections.add(connection)
         self.accepted += 1
@@ -297,7 +302,7 @@ class Gateway:
         if ack.code != 200:
             raise Failed(f"the app answered {ack.code}")
         try:
-            return orjson.loads(ack.data) if ack.data else None
+            return bodies.parse(ack.data) if ack.data else None
         except orjson.JSONDecodeError as problem:
             raise Failed(f"the app's answer is no JSON: {problem}") from problem
 

@@ -13,6 +13,8 @@ from urllib.parse import urlsplit
 import orjson
 from aiohttp import web
 
+from . import bodies
+
 
 def check(request: web.Request) -> None:
     """Passes requests of this machine that no other website's page made. Raises ``HTTPForbidden``."""
@@ -40,7 +42,7 @@ async def body(request: web.Request) -> Any:
     """The JSON of the body. Raises ``HTTPBadRequest``, ``HTTPForbidden``."""
     check(request)
     try:
-        return orjson.loads(await request.read())
+        return bodies.parse(await request.read())
     except orjson.JSONDecodeError as problem:
         raise wrong(problem) from problem
 
@@ -48,9 +50,10 @@ async def body(request: web.Request) -> Any:
 def whole(request: web.Request, name: str, default: int) -> int:
     """The query parameter ``name``, a number of at least 0. Raises ``HTTPBadRequest``."""
     given = request.query.get(name, str(default))
-    if not given.isdecimal():
+    number = bodies.whole(given)
+    if number is None:
         raise wrong(f"{name} must be a number of at least 0, not {given!r}")
-    return int(given)
+    return number
 
 
 def answer(request: web.Request, document: Any) -> web.Response:

@@ -130,6 +130,7 @@ class Pages:
         if upload is None:
             raise loopback.wrong(f"more than {DOWNLOAD_LIMIT >> 20} MB")
         if image and not upload.head.startswith(MAGIC):
+            self._uploads.forget(upload.key)
             raise loopback.wrong(f"{name} is no image")
         self._uploads.name(upload.key, name)
         return loopback.answer(request, {"key": upload.key, "name": name, "image": image, "size": upload.size})

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, TypeVar
 
+from .bodies import whole
 from .reply import ApiError
 
 Item = TypeVar("Item")
@@ -16,10 +17,10 @@ def position(token: str, code: int) -> int:
     """The position a page token stands for; 0 for none. Raises ``ApiError`` with ``code``."""
     if not token:
         return 0
-    digits = token.removeprefix(PREFIX)
-    if digits == token or not digits.isascii() or not digits.isdigit():
+    place = whole(token.removeprefix(PREFIX)) if token.startswith(PREFIX) else None
+    if place is None:
         raise ApiError(code, f"Your request contains an invalid request parameter: page_token {token!r}")
-    return int(digits)
+    return place
 
 
 def after(end: int, total: int) -> dict[str, Any]:

@@ -54,6 +54,7 @@ def success(data: Mapping[str, Any] | None = None) -> web.Response:
 
 
 def failure(problem: ApiError) -> web.Response:
-    """The answer for ``problem``, with its log id and whatever detail it carries."""
-    body = {"code": problem.code, "msg": problem.msg, "error": {"log_id": log_id(), **problem.error}}
-    return document(body, status=problem.status, headers=problem.headers)
+    """The answer for ``problem``, with one log id in its header and its body and whatever detail it carries."""
+    error = {"log_id": log_id(), **problem.error}
+    body = {"code": problem.code, "msg": problem.msg, "error": error}
+    return document(body, status=problem.status, headers={"X-Tt-Logid": error["log_id"], **problem.headers})

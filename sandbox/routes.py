@@ -9,6 +9,7 @@ from typing import Any
 import orjson
 from aiohttp import web
 
+from . import bodies
 from .auth import Tokens, require
 from .calls import Calls
 from .endpoint import Call, Endpoint
@@ -90,11 +91,14 @@ class Routes:
 
 async def _json(request: web.Request) -> dict[str, Any]:
     """The body as a JSON object, whatever content type it claims; ``{}`` where there is none (FEISHU.md §0.1)."""
-    raw = await request.read()
+    try:
+        raw = await request.read()
+    except web.RequestPayloadError as error:
+        raise ApiError(BAD_REQUEST, f"Bad Request: the body cannot be read: {error}") from error
     if not raw:
         return {}
     try:
-        value = orjson.loads(raw)
+        value = bodies.parse(raw)
     except orjson.JSONDecodeError as error:
         raise ApiError(BAD_REQUEST, f"Bad Request: the body is no JSON: {error}") from error
     if not isinstance(value, dict):

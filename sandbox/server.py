@@ -146,12 +146,14 @@ class Sandbox:
         self._pages.stream.close()
         self.faults.clear()  # What hangs would keep the port for a while.
         self._playing.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await self._playing
-        await self.gateway.close()
-        await self._runner.cleanup()
-        self.acknowledged.close()
-        self._temporary.cleanup()
+        try:
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._playing
+        finally:  # A scenario that failed ends the sandbox no less.
+            await self.gateway.close()
+            await self._runner.cleanup()
+            self.acknowledged.close()
+            self._temporary.cleanup()
 
     async def __aenter__(self) -> Self:
         return await self.start()
@@ -210,7 +212,8 @@ class Sandbox:
 
     def _jump(self, fault: Fault) -> None:
         if self.faults.recur(fault, "clock"):
-            self.clock.jump(round(self.faults.draw(fault) * 1000))
+            with contextlib.suppress(ValueError):  # Out of the calendar: it stays where it is.
+                self.clock.jump(self.faults.draw(fault) * 1000)
 
     def _records(self, app_token: str, table_id: str) -> dict[str, Any]:
         table = self.bases.find(app_token).table(table_id)

@@ -43,17 +43,25 @@ class Uploads:
         key = self._ids.image() if image else self._ids.file()
         path = self._directory / key
         size, head = 0, b""
-        with path.open("wb") as file:
-            async for chunk in chunks:
-                size += len(chunk)
-                head = head or chunk[:16]
-                if size <= most:
-                    file.write(chunk)
+        try:
+            with path.open("wb") as file:
+                async for chunk in chunks:
+                    size += len(chunk)
+                    head = head or chunk[:16]
+                    if size <= most:
+                        file.write(chunk)
+        except BaseException:  # Whoever sends it is gone: a part of it is no use to anybody.
+            path.unlink(missing_ok=True)
+            raise
         if size > most:
             path.unlink()
             return None
         upload = self._uploads[key] = Upload(key, path, size, head)
         return upload
+
+    def forget(self, key: str) -> None:
+        """Removes a stored upload."""
+        self._uploads.pop(key).path.unlink(missing_ok=True)
 
     def name(self, key: str, name: str) -> None:
         """Gives a stored upload its name."""

@@ -83,3 +83,18 @@ def test_a_directory_that_cannot_be_written_names_the_setting(tmp_path: Path) ->
     (problem,) = raised.value.problems
     assert problem.where == "setting LOG_DIR"
     assert problem.fix == "set it to a directory that can be written"
+
+
+def test_what_comes_from_outside_does_not_steer_a_terminal(tmp_path: Path, console: list[str]) -> None:
+    logger.warning("{}", "a\x1b[1A\x1b[2Kb\x85c\u2028d\x00\te 中文")
+    assert written(tmp_path)[0].endswith(r"a\x1b[1A\x1b[2Kb\x85c\u2028d\x00" + "\te 中文")
+    assert r"a\x1b[1A\x1b[2Kb" in console[0]
+
+
+def test_who_logs_what_cannot_be_formatted_does_not_fail_for_it(tmp_path: Path) -> None:
+    console: list[str] = []
+    set_up(tmp_path / "logs", "INFO", console=console.append)  # Here, as pytest has a handler that fails for it.
+    library = logging.getLogger("some.library")
+    library.handle(library.makeRecord("some.library", logging.WARNING, "x.py", 1, "%d of %s", ("x",), None))
+    assert written(tmp_path)[0].endswith("%d of %s ('x',)")
+    assert len(console) == 1

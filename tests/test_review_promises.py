@@ -64,7 +64,7 @@ def test_a_topics_link_written_into_bitable_was_followed_whatever_it_was(tmp_pat
 
 @pytest.mark.parametrize("settings", [{}, {"redact": False}, {"redact_names": True}], ids=["usual", "plain", "names"])
 async def test_ids_were_sent_to_the_language_model(settings: dict[str, Any]) -> None:
-    lines = topic((SOMEBODY, f"@{SOMEBODY} 看 {GROUP}"), (BOT, "好"), ("王五", "say_no on_message_received"), (SOMEBODY, "嗯"))
+    lines = topic((SOMEBODY, f"@{SOMEBODY} 看 {GROUP}"), (BOT, "好"), ("王五", "on_message_received"), (SOMEBODY, "嗯"))
     async with llm_stub() as stub, llm_bench(provider(stub), **settings) as bench:
         await bench.summarizer.summarize(f"@{SOMEBODY} 看", lines)
         (asked,) = stub.bodies
@@ -73,7 +73,7 @@ async def test_ids_were_sent_to_the_language_model(settings: dict[str, Any]) -> 
             assert secret not in content
         rows = orjson.loads(content)["messages"]
         assert rows[0][1] == rows[3][1] != rows[1][1]
-        assert rows[2][2] == "say_no on_message_received"
+        assert rows[2][2] == "on_message_received"
 
 
 def test_a_store_that_cannot_be_read_ended_the_live_view() -> None:

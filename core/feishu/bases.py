@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from .bitable import REPEATABLE, repeated
+from .pages import pages
 from .transport import Api, Operation
 
 _APPS: Final = "/open-apis/bitable/v1/apps"
@@ -54,13 +55,9 @@ class RemoteBase:
     async def tables(self) -> dict[str, str]:
         """The names of all tables by ID."""
         found: dict[str, str] = {}
-        query = {"page_size": "100"}
-        while True:
-            data = await self._call(LIST, query=query)
+        async for data in pages(self._call, LIST, {"page_size": "100"}):
             found.update({str(item["table_id"]): str(item["name"]) for item in data.get("items") or ()})
-            if not data.get("has_more"):
-                return found
-            query["page_token"] = str(data["page_token"])
+        return found
 
     async def create_table(self, name: str, view: str, fields: Sequence[Mapping[str, Any]]) -> str:
         """Make a table with these columns and one view, whole or not at all; its ID."""

@@ -13,6 +13,7 @@ from typing import Any, Final
 from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt, wait_random_exponential
 
 from ..errors import ApiError
+from .pages import pages
 from .transport import Api, Operation
 
 MOST_WRITTEN: Final = 1000
@@ -63,13 +64,9 @@ class RemoteTable:
     async def fields(self) -> list[Field]:
         """Every column."""
         fields: list[Field] = []
-        query = {"page_size": "100"}
-        while True:
-            data = await self._call(FIELDS, query=query)
+        async for data in pages(self._call, FIELDS, {"page_size": "100"}):
             fields += map(_field, data.get("items") or ())
-            if not data.get("has_more"):
-                return fields
-            query["page_token"] = str(data["page_token"])
+        return fields
 
     async def add_field(self, field: Mapping[str, Any]) -> None:
         """Add a column; one of that name that is there already is left as it is."""
@@ -82,12 +79,8 @@ class RemoteTable:
     async def records(self, field_names: Sequence[str]) -> AsyncIterator[list[tuple[str, dict[str, Any]]]]:
         """All records page by page: (record id, cells by column)."""
         query = {"user_id_type": "open_id", "page_size": str(MOST_READ)}
-        while True:
-            data = await self._call(SEARCH, query=query, body={"field_names": list(field_names)})
+        async for data in pages(self._call, SEARCH, query, body={"field_names": list(field_names)}):
             yield [(str(item["record_id"]), item.get("fields") or {}) for item in data.get("items") or ()]
-            if not data.get("has_more"):
-                return
-            query["page_token"] = str(data["page_token"])
 
     async def create(self, token: str, body: bytes) -> list[str]:
         """Create the records of ``body``; the same ``token`` with the same body never creates them twice."""

@@ -94,10 +94,10 @@ def read(column: Column, cell: Any) -> Any:
         case Timestamp():
             return int(cell) if isinstance(cell, int | float) and abs(cell) <= MOST else None
         case PersonCell():
-            people = [person for person in cell or () if isinstance(person, dict)]
+            people = [person for person in _listed(cell) if isinstance(person, dict)]
             return str(people[0].get("id") or "") if people else ""
         case Attachments():
-            files = [file for file in cell or () if isinstance(file, dict) and file.get("file_token")]
+            files = [file for file in _listed(cell) if isinstance(file, dict) and file.get("file_token")]
             return [{fact: file[fact] for fact in FILE_FACTS if fact in file} for file in files]
         case _:
             return column.default
@@ -116,6 +116,10 @@ def plain(column: Column, cell: Any) -> Any:
 
 def _shortened(text: str) -> str:
     return text if len(text) <= LONGEST_TEXT else f"{text[: LONGEST_TEXT - 1]}…"
+
+
+def _listed(cell: Any) -> list[Any]:
+    return cell if isinstance(cell, list) else []
 
 
 def _joined(segments: list[Any]) -> str:

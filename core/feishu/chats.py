@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from .pages import pages
 from .transport import Api, Operation
 
 LIST: Final = Operation("im.v1.chat.list", "GET", "/open-apis/im/v1/chats")
@@ -13,10 +14,6 @@ MOST_PER_CALL: Final = 100
 async def groups(api: Api) -> tuple[str, ...]:
     """The chat IDs of all groups, one call per 100."""
     found: list[str] = []
-    query = {"page_size": str(MOST_PER_CALL)}
-    while True:
-        data = await api.call(LIST, query=query)
+    async for data in pages(api.call, LIST, {"page_size": str(MOST_PER_CALL)}):
         found += [str(item["chat_id"]) for item in data.get("items") or ()]
-        if not data.get("has_more"):
-            return tuple(found)
-        query["page_token"] = str(data["page_token"])
+    return tuple(found)

@@ -24,6 +24,7 @@ from ..status import ConnectionStatus, Phase
 from . import frames
 from .discovery import ClientConfig, Refused, discover, refusal
 from .frame_pb2 import Frame
+from .reasons import reason_of
 
 LONGEST_WAIT: Final = 60.0
 LONGEST_WAIT_FOR_PERSON: Final = 600.0
@@ -148,7 +149,9 @@ class LongConnection:
 
     async def _supervise(self) -> None:
         failures = 0
-        async with aiohttp.ClientSession() as session:
+        guard = aiohttp.TraceConfig()
+        guard.on_request_redirect.append(_led_away)
+        async with aiohttp.ClientSession(trace_configs=[guard]) as session:
             while not self._stopping.is_set():
                 self._phase = "connecting"
                 needs_person = False
@@ -160,7 +163,7 @@ class LongConnection:
                 except Replaced as why:
                     self._problem = str(why)
                 except (aiohttp.ClientError, OSError, TimeoutError) as error:
-                    self._problem = f"no connection to {self._base_url}: {_reason(error)}"
+                    self._problem = f"no connection to {self._base_url}: {reason_of(error)}"
                 except Exception as error:  # Whatever the other side made us do, events must be received again.
                     self._problem = f"unexpected {type(error).__name__}"
                     logger.opt(exception=error).error("The connection broke down.")
@@ -359,6 +362,11 @@ class LongConnection:
             await asyncio.wait(self._acknowledging, timeout=GRACE)
 
 
+async def _led_away(*_: object) -> None:
+    """A handshake follows redirections, and nobody would check where to."""
+    raise Refused("the platform's address leads to another one", needs_person=False)
+
+
 async def _part(socket: aiohttp.ClientWebSocketResponse) -> None:
     """Say goodbye; a peer that does not even read that is cut off, for what waits to be sent would wait for ever."""
     line = socket.get_extra_info("socket")
@@ -373,12 +381,3 @@ async def _end(*tasks: asyncio.Task[Any]) -> None:
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
-
-
-def _reason(error: Exception) -> str:
-    """What went wrong, without the address: it carries the key of the session."""
-    if isinstance(error, aiohttp.ClientResponseError):
-        return f"HTTP {error.status}"
-    if isinstance(error, aiohttp.InvalidURL):
-        return "the address cannot be used"
-    return str(error) or type(error).__name__

@@ -23,6 +23,7 @@ from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_aft
 from ..errors import ApiError, ApiFailure, QuotaExhausted, Unreachable
 from . import scopes
 from .ledger import Ledger
+from .reasons import reason_of
 from .streams import Download, FilePart, FilePayload, allowed_time, is_file, save
 
 T = TypeVar("T")
@@ -205,6 +206,8 @@ class Api:
                         renewed = True
                         raise _Again(refused.cause, 0.0) from None
         except _Again as given_up:
+            if isinstance(given_up.cause, ApiError):
+                given_up.cause.repeated = attempts > 1
             raise given_up.cause from None
         except ApiError as error:
             error.repeated = attempts > 1
@@ -230,7 +233,8 @@ class Api:
                 body = orjson.dumps({"app_id": self._app_id, "app_secret": self._app_secret})
                 answer = await self._send(operation, TOKEN_PATH, None, body, {})
                 token, lifetime = answer.get("tenant_access_token"), answer.get("expire")
-                if not isinstance(token, str) or not isinstance(lifetime, int | float):
+                fit = isinstance(token, str) and token.isascii() and token.isprintable()
+                if not fit or not isinstance(token, str) or not isinstance(lifetime, int | float):
                     raise _Again(Unreachable(f"{operation.name}: the answer has no token"))
                 self._token = token
                 self._token_until = now + max(lifetime - TOKEN_MARGIN, lifetime / 2)
@@ -278,7 +282,7 @@ class Api:
             ) as response:
                 yield response
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            reason = f"{operation.name}: no answer from {self._base_url}: {str(error) or type(error).__name__}"
+            reason = f"{operation.name}: no answer from {self._base_url}: {reason_of(error)}"
             raise _Again(Unreachable(reason)) from error
 
     def _checked(self, operation: Operation, response: aiohttp.ClientResponse, raw: bytes) -> dict[str, Any]:
@@ -318,7 +322,7 @@ class Api:
                 f"{operation.name}: the platform says the month's API calls are used up ({code} {msg})"
             )
         if code == TOO_MANY or status == 429:
-            after = float(reset) if reset.isdigit() else None
+            after = float(reset) if reset.isdecimal() else None
             logger.debug("{} is rate limited; again in {} s", operation.name, reset or "some")
             raise _Again(problem, after)
         if code in BAD_TOKEN and operation.path != TOKEN_PATH:

@@ -252,10 +252,11 @@ class PluginConsumer:
     async def _suspended(self, store: StoreHandle) -> None:
         """Wait until somebody lets the plugin go on, or for a scope until it is time to look again."""
         before, since = self._phase, self._clock()
-        self._phase, self._problem = "suspended", self._streak.reason(self.plugin.name)
+        self._problem = self._streak.reason(self.plugin.name)
         if self._problem != self._reported:  # A scope may not be granted for many hours.
             self._log.error("Plugin {} ({}) is suspended: {}", self.plugin.name, self.plugin.source, self._problem)
             self._reported = self._problem if self._streak.lacking else ""
+        self._phase = "suspended"
         while not self._thread.stopping and is_suspended(store, self.plugin.name):
             if self._streak.lacking and not since <= self._clock() < since + LOOK_AGAIN:
                 resume(store, self.plugin.name)
@@ -284,6 +285,7 @@ class PluginConsumer:
 
     async def _batch(self, context: Context[Any], store: StoreHandle, journal: JournalHandle) -> bool:
         """Handle what is due and what is new; whether there was anything."""
+        self._behind = False
         rang = await self._ring(context, store)
         if self._streak.over:
             return rang

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
+from zoneinfo import ZoneInfo
 
 from ..bitable.bases import Base, Bases
 from ..bitable.kinds import People, Terms
@@ -79,6 +80,8 @@ class _Structure:
         name, folder, zone = given["name"], given["folder_token"], given["time_zone"]
         if not isinstance(name, str) or not isinstance(folder, str):
             raise refuse(1254001, "name" if not isinstance(name, str) else "folder_token")
+        if zone and not _is_zone(zone):
+            raise refuse(1254001, "time_zone")
         base = self._bases.create(name or "未命名多维表格", folder_token=folder, time_zone=zone)
         base.default_table_id = base.create_table("数据表").table_id
         app = {
@@ -197,6 +200,13 @@ class _Structure:
         view = table.views.add(body.get("view_name"), body.get("view_type") or "grid")
         table.touch()
         return {"view": view.shown()}
+
+
+def _is_zone(name: object) -> bool:
+    try:
+        return isinstance(name, str) and ZoneInfo(name) is not None
+    except (ValueError, KeyError, OSError):  # No zone's name, no such zone, a folder of zones.
+        return False
 
 
 async def _write(call: Call, table: Table, change: Callable[[], Sequence[str]]) -> Sequence[str]:

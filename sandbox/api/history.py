@@ -7,6 +7,7 @@ from typing import Any
 import orjson
 
 from ..auth import require
+from ..bodies import whole
 from ..chat import Message
 from ..content import BAD_PARAMETER
 from ..endpoint import Call, Endpoint
@@ -184,6 +185,7 @@ def _ms(call: Call, name: str, rest: int) -> int | None:
     given = call.text(name)
     if not given:
         return None
-    if not given.isascii() or not given.isdigit():
+    seconds = whole(given)
+    if seconds is None:
         raise ApiError(BAD_PARAMETER, f"Your request contains an invalid request parameter: {name} {given!r}")
-    return int(given) * 1000 + rest
+    return seconds * 1000 + rest

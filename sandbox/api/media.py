@@ -9,6 +9,7 @@ from aiohttp import BodyPartReader, web
 
 from ..bitable.bases import Bases
 from ..bitable.media import BLOCK_SIZE, NAME_LENGTH, PARENT_TYPES, WHOLE_SIZE, File, Media, Spool, refuse
+from ..bodies import whole
 from ..endpoint import Call, Endpoint
 
 MEDIAS = "/open-apis/drive/v1/medias"
@@ -145,7 +146,7 @@ async def _form(request: web.Request, spool: Spool, most: int) -> dict[str, str]
                 if spool.size > most:
                     raise refuse(1061043, "file")
             form["file"] = ""
-    except (ValueError, AssertionError):
+    except (ValueError, AssertionError, LookupError, RuntimeError):  # What aiohttp makes of a form that is none.
         raise refuse(1061002) from None
     if "file" not in form:
         raise refuse(1061002, "file")
@@ -165,9 +166,10 @@ def _check(form: dict[str, str], spool: Spool) -> None:
 
 def _number(form: dict[str, Any], key: str) -> int:
     value = form.get(key)
-    if isinstance(value, bool) or not isinstance(value, int | str) or not str(value).isdigit():
+    number = whole(str(value)) if isinstance(value, int | str) and not isinstance(value, bool) else None
+    if number is None:
         raise refuse(1061002, key)
-    return int(value)
+    return number
 
 
 def _file(file: File) -> web.FileResponse:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..bodies import whole
 from ..chat import Chat, Message, Pin
 from ..endpoint import Call, Endpoint
 from ..limits import Limits
@@ -88,6 +89,7 @@ def _ms(call: Call, name: str) -> int | None:
     given = call.text(name)
     if not given:
         return None
-    if not given.isascii() or not given.isdigit():
+    time = whole(given)
+    if time is None:
         raise ApiError(BAD_PARAMETER, f"Your request contains an invalid request parameter: {name} {given!r}")
-    return int(given)
+    return time

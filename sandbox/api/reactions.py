@@ -54,12 +54,16 @@ class Reactions:
         if not isinstance(size, int) or not 1 <= size <= MOST_OF_EACH:
             raise ApiError(BAD_PARAMETER, f"page_size_per_message must be between 1 and {MOST_OF_EACH}")
         emoji, id_type = call.body.get("reaction_type") or "", call.text("user_id_type", "open_id")
+        if not isinstance(emoji, str):
+            raise ApiError(BAD_PARAMETER, "reaction_type must be a string")
         details: list[dict[str, Any]] = []
         counts: list[dict[str, Any]] = []
         failures: list[dict[str, Any]] = []
         for query in queries:
             if not isinstance(query, dict) or not isinstance(query.get("message_id"), str):
                 raise ApiError(BAD_PARAMETER, "each of queries needs a message_id")
+            if not isinstance(query.get("page_token"), str | None):
+                raise ApiError(BAD_PARAMETER, "page_token must be a string")
             message_id = query["message_id"]
             try:
                 message = self._find(message_id)

@@ -119,23 +119,31 @@ class Resources:
         if not call.request.content_type.startswith("multipart/"):
             raise ApiError(BAD_PARAMETER, "Invalid request param: the body must be multipart/form-data")
         form: dict[str, str] = {}
-        async for part in await call.request.multipart():
-            if not isinstance(part, BodyPartReader) or part.name is None:
-                continue
-            if part.name != wanted:
-                form[part.name] = await part.text()
-                continue
-            upload = await self._uploads.keep(_chunks(part), image=image, most=most)
-            if upload is None:
-                raise ApiError(TOO_BIG, f"The file exceeds the limit of {most >> 20} MB.")
-            if not upload.size:
-                raise ApiError(EMPTY, "The file's size can't be 0.")
-            if image and not upload.head.startswith(MAGIC):
-                raise ApiError(BAD_FORMAT, "The image's format is not supported.")
-            form[wanted] = upload.key
+        try:
+            async for part in await call.request.multipart():
+                if not isinstance(part, BodyPartReader) or part.name is None:
+                    continue
+                if part.name == wanted:
+                    form[wanted] = await self._keep(part, image=image, most=most)
+                else:
+                    form[part.name] = await part.text()
+        except (ValueError, AssertionError, LookupError, RuntimeError) as error:  # aiohttp's about a form that is none.
+            raise ApiError(BAD_PARAMETER, f"Invalid request param: the form cannot be read: {error}") from error
         if wanted not in form:
             raise ApiError(BAD_PARAMETER, f"Invalid request param: {wanted} is required")
         return form
+
+    async def _keep(self, part: BodyPartReader, *, image: bool, most: int) -> str:
+        """The key of what ``part`` brings."""
+        upload = await self._uploads.keep(_chunks(part), image=image, most=most)
+        if upload is None:
+            raise ApiError(TOO_BIG, f"The file exceeds the limit of {most >> 20} MB.")
+        if not upload.size or (image and not upload.head.startswith(MAGIC)):
+            self._uploads.forget(upload.key)
+            if not upload.size:
+                raise ApiError(EMPTY, "The file's size can't be 0.")
+            raise ApiError(BAD_FORMAT, "The image's format is not supported.")
+        return upload.key
 
     def endpoints(self) -> list[Endpoint]:
         """The operations as rows."""

@@ -95,8 +95,8 @@ class Base:
 
     def delete_tables(self, table_ids: Iterable[Any]) -> None:
         """Removes tables, and the two-way links to them. Raises 1254004 and 1254041 before anything is gone."""
-        tables = [self.table(table_id) for table_id in dict.fromkeys(table_ids)]
-        for table in tables:
+        tables = {table.table_id: table for table in map(self.table, table_ids)}
+        for table in tables.values():
             table.delete(list(table.records))
             del self.tables[table.table_id]
             for field in table.fields:

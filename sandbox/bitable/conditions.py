@@ -86,7 +86,7 @@ def _condition(spec: Any, table: Table, terms: Terms) -> Match:
     asked = [] if asked is None else asked
     if not isinstance(asked, list) or not all(isinstance(value, str) for value in asked):
         raise refuse(1254018, f"{field.name}.value")
-    test = _test(field, operator, asked, table, terms)
+    test = _test(field, operator, asked, table, terms) if isinstance(operator, str) else None
     if test is None:
         raise refuse(1254018, f"{field.name}.{operator}")
     if field.type > 1000:

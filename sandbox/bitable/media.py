@@ -198,8 +198,11 @@ class Media:
 
     def link(self, token: str) -> str:
         """A code that opens the file for 24 h without a token."""
+        now = self._clock()
+        while self._links and (oldest := next(iter(self._links.items())))[1][1] <= now:
+            del self._links[oldest[0]]
         code = "".join(self._random.choices(_ALPHABET, k=32))
-        self._links[code] = (token, self._clock() + LINK_SECONDS)
+        self._links[code] = (token, now + LINK_SECONDS)
         return code
 
     def follow(self, code: str) -> File:

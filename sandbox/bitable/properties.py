@@ -233,6 +233,8 @@ def settle_options(
             raise refuse(code, f"{where}.name")
         if color is not None and (isinstance(color, bool) or color not in _COLORS):
             raise refuse(code, f"{where}.color")
+        if not isinstance(entry.get("id"), str | None):
+            raise refuse(code, f"{where}.id")
         old = by_id.pop(entry.get("id") or getattr(known.get(name), "option_id", ""), None)
         if entry.get("id") and old is None:
             raise refuse(code, f"{where}.id")

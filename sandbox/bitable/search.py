@@ -7,9 +7,11 @@ import binascii
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import orjson
 
+from ..bodies import whole
 from .conditions import Match, compile_filter, sort_key
 from .fields import Field
 from .kinds import Terms
@@ -96,7 +98,7 @@ class Pages:
     """
 
     def __init__(self) -> None:
-        self._latest: dict[str, tuple[bytes, list[Record]]] = {}
+        self._latest: WeakKeyDictionary[Table, tuple[bytes, list[Record]]] = WeakKeyDictionary()
 
     def page(self, table: Table, query: Query, asked: Any, size: int, page_token: str) -> tuple[list[Record], int, str]:
         """The records of a page, the total, and the token of the next page ("" after the last).
@@ -105,9 +107,9 @@ class Pages:
         """
         hour = table.base.now_ms() // 3_600_000  # "Today" is another day after midnight.
         key = orjson.dumps([table.revision, hour, asked], option=orjson.OPT_SORT_KEYS)
-        latest = self._latest.get(table.table_id)
+        latest = self._latest.get(table)
         found = latest[1] if latest is not None and latest[0] == key else query.run(table)
-        self._latest[table.table_id] = (key, found)
+        self._latest[table] = (key, found)
         start = _start(page_token)
         end = start + size
         return found[start:end], len(found), _token(end) if end < len(found) else ""
@@ -124,6 +126,7 @@ def _start(page_token: str) -> int:
         word, _, number = base64.urlsafe_b64decode(page_token.encode()).decode().partition(":")
     except (binascii.Error, UnicodeDecodeError):
         word, number = "", ""
-    if word != "from" or not number.isdigit():
+    start = whole(number) if word == "from" else None
+    if start is None:
         raise refuse(1254002, "page_token")
-    return int(number)
+    return start

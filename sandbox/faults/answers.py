@@ -95,7 +95,7 @@ class Answers:
                 return _page(200)
             case "record-deleted" | "column-deleted" | "table-deleted":
                 where = request.match_info
-                with suppress(ApiError):  # Another person was faster.
+                with suppress(ApiError, KeyError):  # Another person was faster; the call is about no table.
                     delete(fault.kind, self._bases.find(where["app_token"]), where["table_id"], chance)
         return await operate()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from fnmatch import fnmatchcase
@@ -71,7 +72,11 @@ class Fault:
         for name in ("count", "size"):
             if (value := getattr(self, name)) is not None and value < 1:
                 raise FaultError(f"{self.kind}: {name} must be at least 1, not {value}")
+        if self.statuses and not all(200 <= status < 600 for status in self.statuses):
+            raise FaultError(f"{self.kind}: statuses must be from 200 to 599, not {self.statuses}")
         shortest, longest = self.span
+        if not all(map(math.isfinite, (shortest, longest, self.every))):
+            raise FaultError(f"{self.kind}: seconds and every must be finite")
         if shortest > longest or (shortest < 0 and kind.place != "clock"):
             raise FaultError(f"{self.kind}: seconds must be a time or the shortest and the longest, not {self.seconds}")
         if self.every and kind.place not in ("line", "clock"):

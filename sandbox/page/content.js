@@ -7,6 +7,10 @@ import { known, t } from "./words.js";
 const ADDRESS = /https?:\/\/[^\s<>"'，。；、）】》]+/g;
 const STYLES = { bold: "b", italic: "i", underline: "u", lineThrough: "s" };
 
+// Whoever makes events may put anything into a message: what is no list holds nothing, what is no text is shown as one.
+const list = (given) => (Array.isArray(given) ? given : []);
+const plain = (given) => String(given ?? "");
+
 const link = (href, ...words) =>
   /^https?:\/\//.test(href) ? el("a", { href, target: "_blank", rel: "noopener noreferrer" }, ...words) : el("span", {}, ...words);
 
@@ -24,7 +28,7 @@ const at = (id, name) => el("span", { class: `at${id === store.me || id === "all
 
 // Text with its placeholders (@_user_1, @_all) replaced by names.
 function mentioned(text, mentions) {
-  return text.split(/(@_user_\d+|@_all)/).map((part) => {
+  return plain(text).split(/(@_user_\d+|@_all)/).map((part) => {
     if (part === "@_all") return at("all", t("name_all"));
     const mention = mentions.find((each) => each.key === part);
     return mention ? at(mention.id, mention.name) : linked(part);
@@ -47,8 +51,8 @@ function file(message, content) {
 function run(message, part) {
   switch (part.tag) {
     case "text": {
-      let node = el("span", {}, linked(part.text ?? ""));
-      for (const style of part.style ?? []) if (STYLES[style]) node = el(STYLES[style], {}, node);
+      let node = el("span", {}, linked(plain(part.text)));
+      for (const style of list(part.style)) if (STYLES[style]) node = el(STYLES[style], {}, node);
       return node;
     }
     case "a": return link(part.href ?? "", part.text || part.href || "");
@@ -66,18 +70,18 @@ function run(message, part) {
 }
 
 function post(message, content) {
-  const paragraphs = (content.content ?? []).map((parts) => el("p", {}, (parts ?? []).map((part) => run(message, part))));
+  const paragraphs = list(content.content).map((parts) => el("p", {}, list(parts).map((part) => run(message, part ?? {}))));
   return el("div", { class: "post" }, content.title ? el("h3", {}, content.title) : null, paragraphs);
 }
 
 export function system(content) {
-  return (content.template ?? "").replace(/\{(\w+)\}/g, (whole, key) => (Array.isArray(content[key]) ? content[key].join("、") : whole));
+  return plain(content.template).replace(/\{(\w+)\}/g, (whole, key) => (Array.isArray(content[key]) ? content[key].join("、") : whole));
 }
 
 export function body(message) {
   const content = message.content ?? {};
   switch (message.type) {
-    case "text": return el("div", { class: "words" }, mentioned(content.text ?? "", message.mentions));
+    case "text": return el("div", { class: "words" }, mentioned(content.text, message.mentions));
     case "post": return post(message, content);
     case "image": return image(message, content.image_key ?? "");
     case "file": case "audio": case "media": return file(message, content);

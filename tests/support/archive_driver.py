@@ -126,6 +126,7 @@ class Driver:
 
     def restart(self, **config: Any) -> None:
         """Stop after a commit and start again."""
+        self.store.cursor("archive", 0)  # Rows may have been taken over.
         self.commit()
         self._stop()
         self._start(ArchiveConfig(**config) if config else self.context.config)

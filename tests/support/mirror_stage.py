@@ -100,7 +100,8 @@ class Stage:
         self.commit({(user, period): None for user in users})
 
     def commit(self, rows: dict[Any, Row | None]) -> None:
-        """Rows by key as a plugin commits them; None deletes."""
+        """Rows by key as a plugin commits them that has seen what was taken over; None deletes."""
+        self.store.cursor(PLUGIN, 0)
         self.store.commit(Commit(PLUGIN, self._cursor, self._cursor + 1, now=NOVEMBER, rows={self.table: rows}))
         self._cursor += 1
 
