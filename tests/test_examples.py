@@ -41,6 +41,8 @@ MIRRORED = {
     "checkin.checkins": "CHECKIN_TABLE_ID",
 }
 """The tables in Bitable, and what names them."""
+PATIENCE = 3 * SECONDS
+"""How long anything may take: seven plugins work here, and one imports a large library when it is first asked."""
 pytestmark = pytest.mark.timeout(300)
 
 
@@ -151,7 +153,7 @@ def words(shown: dict[str, Any]) -> str:
 
 async def eventually(look: Callable[[], Awaitable[Any]], what: str) -> Any:
     """What ``look`` finds, once it finds something."""
-    deadline = time.monotonic() + SECONDS
+    deadline = time.monotonic() + PATIENCE
     while not (found := await look()):
         assert time.monotonic() < deadline, f"waited too long for {what}"
         await asyncio.sleep(0.05)
