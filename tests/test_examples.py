@@ -41,7 +41,7 @@ MIRRORED = {
     "checkin.checkins": "CHECKIN_TABLE_ID",
 }
 """The tables in Bitable, and what names them."""
-PATIENCE = 3 * SECONDS
+PATIENCE = 2 * SECONDS
 """How long anything may take: seven plugins work here, and one imports a large library when it is first asked."""
 pytestmark = pytest.mark.timeout(300)
 
