@@ -2,135 +2,24 @@
 
 from __future__ import annotations
 
-import asyncio
 import io
-import sqlite3
 import threading
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
 
 import activity_table
-import orjson
 import pytest
+from application import ACTIVITY, Clock, environment, quiet, rows, running, say, witnessed
 from rich.console import Console
 from sandbox_client import until
 
-from core import Config, Context, Event, Manifest, Message, Number, Table, Text
-from core.app import Application, Left, milliseconds
+from core.app import Application, Left
 from core.disk.instance import sole_instance
 from core.errors import ConfigurationError, InstanceLocked, StorageError, Unreachable
-from core.loading.plugins import Hook, Plugin, load
-from core.settings import PluginSettings, load_settings
-from core.storage import open_engine
+from core.loading.plugins import load
+from core.settings import load_settings
 from core.view import LiveView
 from sandbox.config import SandboxConfig
 from sandbox.server import Sandbox
-
-ACTIVITY = {"activity": PluginSettings(enabled=True)}
-
-
-class Clock:
-    """Real time, and what the test adds to it; ms UTC."""
-
-    def __init__(self) -> None:
-        self.ahead = 0
-
-    def __call__(self) -> int:
-        return milliseconds() + self.ahead
-
-
-class Running:
-    """An application that was started."""
-
-    def __init__(self, application: Application) -> None:
-        self.application = application
-        self.ended = asyncio.create_task(application.run())
-
-    async def stop(self) -> Left:
-        """End it as Ctrl+C does."""
-        self.application.stop()
-        return await self.ended
-
-    def state(self) -> str:
-        return self.application.status().state
-
-    async def ready(self) -> None:
-        """Returns when it is connected and every plugin is at work."""
-
-        def working() -> bool:
-            status = self.application.status()
-            return status.state == "healthy" and all(one.phase == "running" for one in status.plugins)
-
-        await until(working)
-
-    async def handled(self) -> None:
-        """Returns when every event is handled; rows may still wait for Bitable."""
-        application = self.application
-        await until(lambda: all(one.idle_at >= application.journal.head for one in application.consumers))
-
-
-def environment(sandbox: Sandbox, directory: Path, **more: str) -> dict[str, str]:
-    fast = {"RETRY_DELAY": "0.02", "API_MONTHLY_QUOTA": "1000000", "CHAT_ID": ""}
-    return {**sandbox.environment(), **fast, "DATA_DIR": str(directory), **more}
-
-
-@asynccontextmanager
-async def running(
-    sandbox: Sandbox,
-    directory: Path,
-    plugins: Sequence[Plugin] | None = None,
-    clock: Callable[[], int] = milliseconds,
-    **more: str,
-) -> AsyncIterator[Running]:
-    """The application, with the activity plugin unless told otherwise."""
-    env = environment(sandbox, directory, **more)
-    chosen = load(ACTIVITY, env, Path("plugins.toml")) if plugins is None else plugins
-    run = Running(Application(load_settings(env, needs_credentials=True), chosen, clock=clock))
-    await asyncio.sleep(0)  # Its first step makes the tables that its status speaks of.
-    try:
-        yield run
-    finally:
-        run.application.stop()
-        await asyncio.wait([run.ended])
-
-
-def witnessed(sandbox: Sandbox) -> list[dict[str, Any]]:
-    """Every event that the world announces from now on."""
-    events: list[dict[str, Any]] = []
-    push = sandbox.gateway.delivery.push
-
-    def listen(event: bytes) -> None:
-        events.append(orjson.loads(event))
-        push(event)
-
-    sandbox.world._listener = listen
-    return events
-
-
-def quiet(**given: Any) -> Sandbox:
-    return Sandbox(SandboxConfig(scenario="quiet", rate_limits=False, **given))
-
-
-def say(sandbox: Sandbox, text: str = "你好世界", sender: int = 0) -> str:
-    chat = next(iter(sandbox.world.chats.values()))
-    content = orjson.dumps({"text": text}).decode()
-    return sandbox.world.say(chat, list(chat.members)[sender], "text", content).message_id
-
-
-def rows(sandbox: Sandbox) -> list[dict[str, Any]]:
-    return list(sandbox._records(sandbox.tables.app_token, sandbox.tables.activity)["items"])
-
-
-def plugin(name: str, *, table_ids: dict[Table, str] | None = None, **given: Any) -> Plugin:
-    """A plugin written in a test; functions are hooks, everything else is of the manifest."""
-    hooks = {
-        hook: Hook(given.pop(hook), arguments)
-        for hook, arguments in (("on_message", ("message", "ctx")), ("on_event", ("event", "ctx")))
-        if hook in given
-    }
-    return Plugin(Manifest(name, "a test", **given), Config(), hooks, table_ids or {})
 
 
 async def test_a_lively_group_ends_up_in_bitable_as_an_independent_count_says(tmp_path: Path) -> None:
@@ -316,89 +205,6 @@ async def test_the_live_view_shows_it_all(tmp_path: Path) -> None:
         shown = console.export_text()
         for piece in ("larkflock healthy", "1 received", "activity running", "1 rows written", "李雷", "2.04", "2026-"):
             assert piece in shown, shown
-
-
-# What plugins publish.
-
-HEARD = Table("heard", (Text("what"), Number("times")), key=("what",))
-
-
-async def echo(message: Message, ctx: Context[Any]) -> None:
-    ctx.publish("echo.said", message.id, {"message_id": message.id})
-
-
-async def hear(event: Event, ctx: Context[Any]) -> None:
-    ctx.table(HEARD).add(event.event["message_id"], times=1)
-
-
-def conversation() -> list[Plugin]:
-    return [
-        plugin("echo", on_message=echo, publishes=("echo.said",)),
-        plugin("ear", on_event=hear, events=("echo.said",), tables=(HEARD,)),
-    ]
-
-
-def heard(directory: Path) -> dict[str, int]:
-    with open_engine(directory) as engine:
-        store = engine.store()
-        found = {row["what"]: row["times"] for row in store.scan("ear", HEARD)}
-        store.close()
-    return found
-
-
-async def test_what_a_plugin_publishes_reaches_another_exactly_once(tmp_path: Path) -> None:
-    said: list[str] = []
-    async with quiet() as sandbox:
-        for _ in range(3):
-            async with running(sandbox, tmp_path, conversation()) as run:
-                await run.ready()
-                said += [say(sandbox) for _ in range(250)]
-                await sandbox.gateway.delivery.emptied()
-                application = run.application
-                await until(lambda: application.journal.head == 2 * len(said))  # noqa: B023 — awaited here
-                await run.handled()
-                assert str(await run.stop()) == "Nothing is left to do."
-    assert heard(tmp_path) == dict.fromkeys(said, 1)
-
-
-async def test_a_publication_that_is_no_event_stops_no_other(tmp_path: Path) -> None:
-    """A version that did not look at what it was given may have stored it."""
-    async with quiet() as sandbox:
-        async with running(sandbox, tmp_path, conversation()) as run:
-            await run.ready()
-        with sqlite3.connect(tmp_path / "store.db") as database:
-            add = "INSERT INTO published(plugin, type, event_id, event) VALUES ('echo', 'echo.said', ?, ?)"
-            database.execute(add, ("odd", b"[1]"))
-            database.execute(add, ("good", b'{"message_id":"om_good"}'))
-        database.close()
-        async with running(sandbox, tmp_path, conversation()) as run:
-            await run.ready()
-            await until(lambda: not run.application._store.publications(1))
-            await run.handled()
-    assert heard(tmp_path) == {"om_good": 1}
-
-
-async def test_a_publication_relayed_twice_is_heard_once(tmp_path: Path) -> None:
-    """The program ends between storing the publication in the journal and noting that it did."""
-    async with quiet() as sandbox, running(sandbox, tmp_path, conversation()) as run:
-        await run.ready()
-        store = run.application._store
-        forgotten: list[int] = []
-        relayed = store.relayed
-
-        def fail_once(ids: Sequence[int]) -> None:
-            if not forgotten and ids:
-                forgotten.extend(ids)
-                raise StorageError("SQLite: disk I/O error")
-            relayed(ids)
-
-        store.relayed = fail_once  # type: ignore[method-assign]
-        message = say(sandbox)
-        await until(lambda: bool(forgotten) and not store.publications(10))
-        await run.handled()
-        assert run.application.journal.head == 2
-        await run.stop()
-        assert heard(tmp_path) == {message: 1}
 
 
 # Ends that are not clean.

@@ -12,6 +12,7 @@ from aiohttp import ConnectionTimeoutError, SocketTimeoutError, web
 from api_client import Sleep, client
 from line import line_to
 from sandbox_client import until
+from served import served
 from station import Station
 
 from core.errors import ApiError, ApiFailure, ConfigurationError, StorageError, Unreachable
@@ -45,17 +46,8 @@ async def platform(answer: Callable[[int], web.Response], token: Any = TOKEN) ->
         asked += 1
         return answer(asked)
 
-    app = web.Application()
-    app.router.add_route("*", "/{path:.*}", handle)
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
-    await runner.setup()
-    try:
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        url = f"http://127.0.0.1:{runner.addresses[0][1]}"
-        async with client(url, "cli_x", "canary-secret", quota=100) as both:
-            yield both
-    finally:
-        await runner.cleanup()
+    async with served(handle) as url, client(url, "cli_x", "canary-secret", quota=100) as both:
+        yield both
 
 
 async def test_a_handshake_that_leads_elsewhere_is_not_followed() -> None:

@@ -13,6 +13,7 @@ import pytest
 from aiohttp import web
 from api_client import DAY, NOVEMBER, SHANGHAI, Calls, Clock, client, client_of
 from log_lines import logged
+from served import served
 from unruly import FIELDS, NAMES, UnrulySandbox, raw, refused
 
 from core.errors import ApiError, ApiFailure, QuotaExhausted, Unreachable
@@ -61,15 +62,8 @@ async def platform(token: Any, **answers: Any) -> AsyncIterator[tuple[str, list[
             answer = answer(request)
         return answer if isinstance(answer, web.Response) else web.Response(body=orjson.dumps(answer))
 
-    app = web.Application()
-    app.router.add_route("*", "/{path:.*}", handle)
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
-    await runner.setup()
-    try:
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        yield f"http://127.0.0.1:{runner.addresses[0][1]}", asked
-    finally:
-        await runner.cleanup()
+    async with served(handle) as url:
+        yield url, asked
 
 
 GOOD_TOKEN = {"code": 0, "msg": "ok", "tenant_access_token": "t-canary-token", "expire": 7200}
