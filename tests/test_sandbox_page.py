@@ -102,6 +102,19 @@ async def test_people_write_mention_reply_and_answer_in_topics(browser: Browser)
         await expect(page.locator("#payload-text")).to_contain_text('\\"text\\":\\"悄悄话\\"')
 
 
+async def test_a_letter_that_is_typed_while_the_chat_changes_is_not_lost(browser: Browser) -> None:
+    async with visited(browser) as (client, _, page):
+        chat = client.sandbox.world.chats[client.chat_id]
+        await page.locator("#draft").press_sequentially("先写")
+        async with page.expect_response(lambda response: response.url.endswith("/members")) as asked:
+            client.sandbox.world.leave(chat, client.people[3].open_id)
+        await (await asked.value).finished()
+        await expect(page.locator("#chat-about")).to_contain_text(f"{len(chat.members)} 人")
+        await expect(page.locator("#draft")).to_be_focused()
+        await page.keyboard.type("后写")
+        await expect(page.locator("#draft")).to_have_value("先写后写")
+
+
 async def test_people_react_pin_and_recall(browser: Browser) -> None:
     async with visited(browser) as (client, link, page):
         client.say("大家好")

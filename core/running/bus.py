@@ -89,6 +89,8 @@ class PluginConsumer:
         self._log = logger.bind(plugin=plugin.name)
         self._phase: PluginPhase = "starting"
         self._problem = ""
+        self.tries_again = 0
+        """When a plugin that was not ready is started once more, ms UTC; in the past while that is being done."""
         self._cursor = 0
         self._attempts = 0
         self._failing: dict[str, str] = {}
@@ -204,6 +206,7 @@ class PluginConsumer:
                 tries += 1
                 delay = backoff(min(tries, 5))
                 before, self._problem = self._problem, str(error) or type(error).__name__
+                self.tries_again = self._clock() + int(delay * 1000)  # Before the phase, which others look at first.
                 self._phase = "waiting"
                 self._log.log(
                     "WARNING" if self._problem != before else "DEBUG",  # Once is enough; /status shows it all along.
@@ -213,7 +216,7 @@ class PluginConsumer:
                     self._problem,
                     delay,
                 )
-                await self._thread.rest(delay)
+                await self._thread.rest(self.tries_again)
                 continue
             self._problem = ""
             return True
@@ -240,7 +243,7 @@ class PluginConsumer:
                 self._problem = str(error)
                 self._log.error("Plugin {} could not store its batch, it is done again: {}", self.plugin.name, error)
                 self._cursor = self._reread(store)
-                await self._thread.rest(min(5.0, backoff(failures)))
+                await self._thread.rest(self._clock() + int(min(5.0, backoff(failures)) * 1000))
                 continue
             failures, self._problem = 0, ""
             if not busy:

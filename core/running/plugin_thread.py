@@ -78,10 +78,10 @@ class PluginThread:
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._wake.wait(), seconds)
 
-    async def rest(self, seconds: float) -> None:
-        """Wait, whatever arrives meanwhile; only the end of the program cuts it short."""
-        until = self._clock() + int(seconds * 1000)
-        while not self.stopping and 0 < (left := until - self._clock()) <= seconds * 1000:
+    async def rest(self, until: int) -> None:
+        """Wait until then (ms UTC), whatever arrives meanwhile; the end of the program, or a clock set back, ends it."""
+        longest = until - self._clock()
+        while not self.stopping and 0 < (left := until - self._clock()) <= longest:
             self.look()
             await self.pause(min(self._tick, left / 1000))
 

@@ -40,8 +40,6 @@ class Notes:
         self.failures: list[HarnessFailure] = []
         self.waiting: dict[str, Coroutine[Any, Any, Any]] = {}
         """The hooks that are being called, by plugin."""
-        self.not_started: dict[str, int] = {}
-        """When ``startup`` last raised, by plugin."""
         self.expected: tuple[type[BaseException], ...] = ()
         """What hooks may raise now."""
         self.clock = clock
@@ -160,8 +158,6 @@ class WatchedHooks:
             task.cancel()
 
     def _raised(self, error: Exception, title: str) -> None:
-        if title.startswith("startup "):
-            self._notes.not_started[self._name] = self._notes.clock()
         if isinstance(error, HarnessFailure):  # Whoever raised it has told.
             return
         trace = error.__traceback__

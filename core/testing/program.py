@@ -38,8 +38,6 @@ PATIENCE: Final = 30.0
 """Seconds of real time in which the plugins have to come to rest."""
 STOP_PATIENCE: Final = 3.0
 POLL: Final = 0.001
-NOT_READY: Final = 45_000
-"""ms after which a plugin that was not ready has certainly been tried again."""
 MOST_STEPS: Final = 100_000
 """Times something may become due within one ``advance``."""
 SEND: Final = "POST /open-apis/im/v1/messages"
@@ -238,23 +236,20 @@ class Program:
 
     def _at_rest(self, consumer: PluginConsumer) -> bool:
         """What is due is looked at first: while it is being done a consumer is at no position."""
+        if self._waits(consumer):
+            return consumer.tries_again > self.now
         if consumer.idle_at == sys.maxsize:
             return True
-        if self._waits(consumer):
-            return self._tries_again(consumer) > self.now
         due = self.store.next_due(consumer.plugin.name)
         return (due is None or due > self.now) and consumer.idle_at >= self._journal.head()
 
     def _waits(self, consumer: PluginConsumer) -> bool:
         return consumer.status(None, 0).phase == "waiting"
 
-    def _tries_again(self, consumer: PluginConsumer) -> int:
-        return self._notes.not_started.get(consumer.plugin.name, 0) + NOT_READY
-
     def _upcoming(self) -> list[int]:
         """The moments ahead at which something becomes due."""
         due = [self.store.next_due(plugin.name) for plugin in self.plugins]
-        due += [self._tries_again(consumer) for consumer in self._consumers if self._waits(consumer)]
+        due += [consumer.tries_again for consumer in self._consumers if self._waits(consumer)]
         return [at for at in due if at is not None and at > self.now]
 
     def check(self) -> None:

@@ -18,6 +18,7 @@ export class Composer {
     this.text = el("textarea", { id, rows: "1", autocomplete: "off", enterkeyhint: "send", "aria-controls": `${id}-names`, "aria-autocomplete": "list" });
     this.names = el("div", { class: "popup mentions", id: `${id}-names`, role: "listbox", hidden: true });
     this.quote = el("div", { class: "replying", hidden: true });
+    this.tools = el("div", { class: "tools" });
     this.file = el("input", { type: "file", multiple: true, hidden: true, "aria-hidden": "true", tabindex: "-1", change: () => this.files(this.file.files) });
     this.form.addEventListener("submit", (event) => {
       event.preventDefault();
@@ -40,13 +41,14 @@ export class Composer {
       this.form.replaceChildren(el("p", { class: "absent" }, t("not_member", { name: nameOf(store.me) }), " ", join));
       return;
     }
-    const tools = [
+    this.tools.replaceChildren(
       button("at", t("mention"), () => this.insert("@")),
       button("attach", t("attach"), () => this.file.click()),
       el("span", { class: "hint" }, t("hint")),
       el("button", { type: "submit", class: "filled", "aria-label": t("send") }, t("send")),
-    ];
-    this.form.replaceChildren(this.names, this.quote, this.text, this.file, el("div", { class: "tools" }, tools));
+    );
+    // A field that is put in its place again loses the focus, and whoever is typing the next letters.
+    if (this.text.parentNode !== this.form) this.form.replaceChildren(this.names, this.quote, this.text, this.file, this.tools);
     this.reply(this.parent);
   }
 
