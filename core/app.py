@@ -20,6 +20,7 @@ from .errors import ConfigurationError, Problem, StorageError, Unreachable
 from .events import envelope
 from .feishu.bitable import RemoteTable
 from .feishu.connection import LongConnection
+from .feishu.lean_sdk import import_core
 from .feishu.ledger import Ledger
 from .feishu.transport import Api
 from .groups import Groups
@@ -188,6 +189,7 @@ class Application:
             self.upkeep.wait_checked(CHECK_PATIENCE)
             self._same_app()
             self.roster.prepare()
+            import_core()  # Here no plugin has a thread yet.
             gc.freeze()  # What start-up made lives as long as the program: no need to walk it again and again.
             gc.set_threshold(50_000, 20, 100)
             self.journal.start()

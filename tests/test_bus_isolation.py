@@ -15,6 +15,7 @@ from consumer_bench import SEEN, Bench, Step, counting, plugin, until
 from feishu_events import message
 
 from core import Context, Message, NotReady
+from core.running.attempts import MOST_RACES
 
 WELL = dict.fromkeys(("om_0", "om_1", "om_2"), 1)
 
@@ -210,6 +211,33 @@ def test_a_start_up_that_hangs_is_tried_again(bench: Bench) -> None:
     bench.arrive(*texts(3))
     bench.finish_in_time()
     assert bench.seen() == WELL
+
+
+def test_half_a_module_that_another_thread_imports_is_waited_for(bench: Bench) -> None:
+    tries: list[int] = []
+
+    async def startup() -> None:
+        tries.append(1)
+        if len(tries) == 1:
+            raise ImportError("cannot import name 'B' from partially initialized module 'a' (most likely due to …)")
+
+    consumer = bench.start(counting(startup=startup))
+    until(lambda: bench.status(consumer).phase == "waiting", "the first try")
+    bench.arrive(*texts(3))
+    bench.finish_in_time()
+    assert bench.seen() == WELL
+
+
+def test_a_circle_in_a_plugins_own_modules_ends_it(bench: Bench) -> None:
+    tries: list[int] = []
+
+    async def startup() -> None:
+        tries.append(1)
+        raise AttributeError("partially initialized module 'mine' has no attribute 'B' (most likely due to …)")
+
+    consumer = bench.start(counting(startup=startup))
+    bench.pass_time(lambda: bench.status(consumer).phase == "failed", "the end")
+    assert len(tries) == 1 + MOST_RACES
 
 
 def test_a_plugin_waiting_to_start_can_be_stopped(bench: Bench) -> None:

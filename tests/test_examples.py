@@ -41,7 +41,7 @@ MIRRORED = {
     "checkin.checkins": "CHECKIN_TABLE_ID",
 }
 """The tables in Bitable, and what names them."""
-PATIENCE = 2 * SECONDS
+PATIENCE = SECONDS
 """How long anything may take: seven plugins work here, and one imports a large library when it is first asked."""
 pytestmark = pytest.mark.timeout(300)
 
@@ -183,7 +183,11 @@ async def playing(directory: Path, site: Path) -> AsyncIterator[tuple[Stage, dic
         tables = environment | {name: value or "" for name, value in dotenv_values(directory / ".env").items()}
         async with core_program(directory, sandbox, plugins=plugins, **more) as core:
             await sandbox.until(lambda stats: bool(stats["connections"]))
-            yield Stage(sandbox, core, await sandbox.get("overview"), tables), environment
+            try:
+                yield Stage(sandbox, core, await sandbox.get("overview"), tables), environment
+            except AssertionError:
+                print((directory / "logs" / "larkflock.log").read_text("utf-8")[-20_000:])
+                raise
 
 
 async def command(directory: Path, environment: dict[str, str], *given: str) -> str:

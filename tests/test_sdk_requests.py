@@ -16,7 +16,7 @@ from sandbox.config import SandboxConfig
 from sandbox.server import Sandbox
 
 LEAN = """
-import sys
+import sys, threading
 from core.feishu.lean_sdk import import_lean
 import_lean()
 from lark_oapi.api.im.v1 import ListChatRequest
@@ -24,17 +24,67 @@ lean = len(sys.modules)
 assert ListChatRequest.builder().page_size(5).build().queries == [("page_size", "5")]
 import lark_oapi
 assert "lark_oapi.ws.client" not in sys.modules
-assert lark_oapi.Client.builder().app_id("a").app_secret("b").build() is not None
+made, both = [], threading.Barrier(2)
+
+def use():
+    both.wait()
+    made.append(lark_oapi.Client.builder().app_id("a").app_secret("b").build())
+
+threads = [threading.Thread(target=use) for _ in range(2)]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+assert len(made) == 2
 assert "lark_oapi.ws.client" in sys.modules
 print(lean, len(sys.modules))
 """
 
+AT_ONCE = """
+import sys, threading, time
+from importlib.abc import MetaPathFinder
+from core.feishu.lean_sdk import import_core, import_lean
+
+class Slow(MetaPathFinder):
+    def find_spec(self, name, path, target=None):
+        if name.startswith("lark_oapi.core."):
+            time.sleep(0.05)
+
+sys.meta_path.insert(0, Slow())
+{prepare}()
+failed = []
+
+def use(name):
+    try:
+        exec(f"from lark_oapi.core.{{name}}")
+    except ImportError as error:
+        failed.append(error)
+
+threads = [threading.Thread(target=use, args=[name]) for name in ("enum import HttpMethod", "model import BaseRequest")]
+for thread in threads:
+    thread.start()
+    time.sleep(0.12)  # In the middle of what the first one imports.
+for thread in threads:
+    thread.join()
+print(*failed)
+"""
+
+
+def said_by(script: str) -> str:
+    """What a fresh interpreter prints."""
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=Path(__file__).parent.parent
+    )
+    return done.stdout.strip()
+
+
+def test_plugins_that_need_the_sdk_at_once_do_not_meet_halves_of_it() -> None:
+    assert "partially initialized module" in said_by(AT_ONCE.format(prepare="import_lean"))  # Else it shows nothing.
+    assert said_by(AT_ONCE.format(prepare="import_core")) == ""
+
 
 def test_one_api_package_does_not_load_the_whole_sdk_and_the_whole_still_can_be_had() -> None:
-    done = subprocess.run(
-        [sys.executable, "-c", LEAN], capture_output=True, text=True, check=True, cwd=Path(__file__).parent.parent
-    )
-    lean, whole = map(int, done.stdout.split())
+    lean, whole = map(int, said_by(LEAN).split())
     assert lean * 3 < whole
 
 

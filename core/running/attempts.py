@@ -9,6 +9,8 @@ from ..errors import Retry
 
 MOST_ATTEMPTS: Final = 8
 """Attempts at one event, after which it is parked as a dead letter."""
+MOST_RACES: Final = 3
+"""Starts of a plugin that may meet a module which another thread is importing."""
 
 
 def backoff(attempts: int) -> float:
@@ -19,3 +21,13 @@ def backoff(attempts: int) -> float:
 def pause(error: BaseException, attempts: int) -> float:
     """Seconds before the next attempt: what the plugin asked for, else ``backoff``."""
     return error.after if isinstance(error, Retry) and error.after is not None else backoff(attempts)
+
+
+def raced(error: Exception, attempts: int) -> bool:
+    """Whether a start failed as another thread was in the middle of an import: soon that is over.
+
+    Python gives a thread half a module rather than have two wait for each other. A circle in a plugin's own modules
+    says the same, so it is believed for ``MOST_RACES`` attempts only.
+    """
+    halves = isinstance(error, (ImportError, AttributeError)) and "partially initialized module" in str(error)
+    return halves and attempts < MOST_RACES

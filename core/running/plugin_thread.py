@@ -79,7 +79,7 @@ class PluginThread:
             await asyncio.wait_for(self._wake.wait(), seconds)
 
     async def rest(self, until: int) -> None:
-        """Wait until then (ms UTC), whatever arrives meanwhile; the end of the program, or a clock set back, ends it."""
+        """Wait until then (ms UTC), whatever arrives; the end of the program and a clock that is set back end it."""
         longest = until - self._clock()
         while not self.stopping and 0 < (left := until - self._clock()) <= longest:
             self.look()

@@ -123,7 +123,8 @@ async def _complete(row: Row, draft: Draft, ctx: Ctx) -> None:
     """Show the whole answer, or what went wrong."""
     key, text = row["message_id"], draft.text
     if draft.problem:
-        ctx.log.warning("The question {id} was not answered: {reason}", id=key, reason=draft.problem)
+        log = ctx.log.opt(exception=draft.surprise)
+        log.warning("The question {id} was not answered: {reason}", id=key, reason=draft.problem)
         text = f"{text}\n\n（{draft.problem}，可以稍后再试。）".lstrip()
     state = "failed" if draft.problem else "done"
     try:

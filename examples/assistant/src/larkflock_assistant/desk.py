@@ -75,6 +75,6 @@ class Desk:
             except Unanswered as error:
                 draft.problem = str(error)
             except Exception as error:  # Whatever it is, the next answer is written.
-                draft.problem = f"出了意外：{type(error).__name__}"
+                draft.problem, draft.surprise = f"出了意外：{type(error).__name__}", error
             draft.over = True
             self._ended.set()

@@ -28,6 +28,8 @@ class Draft:
         self.text = ""
         self.problem = ""
         """Why it is not whole, in words that a group may read."""
+        self.surprise: Exception | None = None
+        """What went wrong that nobody foresaw; for the log."""
         self.over = False
         """Nothing more is coming."""
         self.wanted = True
