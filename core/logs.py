@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import re
 import sys
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -97,10 +98,22 @@ def _add_file(directory: Path, level: str) -> None:
 
 def _one_line(record: Record) -> None:
     """What came from outside cannot fake a line of its own."""
-    record["message"] = _CONTROL.sub(lambda found: ascii(found[0])[1:-1], record["message"])
+    record["message"] = _clean(record["message"])
     plugin = record["extra"].get("plugin")
     record["extra"]["who"] = f"[{plugin}] " if plugin else ""
 
 
 def _format(line: str) -> Callable[[Record], str]:
-    return lambda record: line + "\n" + ("{exception}\n" if record["exception"] else "")
+    def template(record: Record) -> str:
+        error = record["exception"]
+        if error is None:
+            return line + "\n"
+        text = "".join(traceback.format_exception(error.type, error.value, error.traceback))
+        record["extra"]["trace"] = "\n".join(f"    {_clean(one)}" for one in text.rstrip("\n").split("\n"))
+        return line + "\n{extra[trace]}\n"
+
+    return template
+
+
+def _clean(text: str) -> str:
+    return _CONTROL.sub(lambda found: ascii(found[0])[1:-1], text)

@@ -183,6 +183,9 @@ class Table:
     """The name ``tables create`` gives the Bitable table; empty = ``name``."""
 
     def __post_init__(self) -> None:
+        texts = [use for use in ("key", "ranked_by", "search") if isinstance(getattr(self, use), str)]
+        if texts:
+            raise ValueError(f"table {self.name!r}: {texts} are tuples of names, like ('user',), not texts")
         names = [column.name for column in self.columns]
         wrong = [name for name in (self.name, *names) if not NAME.match(name)]
         if wrong:

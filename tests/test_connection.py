@@ -9,9 +9,10 @@ from aiohttp import web
 from line import line_to, messages, pushes, sandboxed, say
 from log_lines import logged
 from sandbox_client import until
-from station import Station, answers, finds, push
+from station import Station, answers, finds, pong, push
 
 from core.errors import StorageError
+from core.feishu.connection import LongConnection
 from sandbox.config import ClientConfig, SandboxConfig
 from sandbox.server import Sandbox
 
@@ -82,6 +83,30 @@ async def test_a_dropped_connection_is_replaced_and_nothing_is_missed() -> None:
         assert set(messages(line)) == {message}
         await until(lambda: line.connected)
         assert line.connection.status().reconnects >= 1
+
+
+async def test_connections_that_are_dropped_at_once_are_made_ever_more_seldom(monkeypatch: pytest.MonkeyPatch) -> None:
+    failures: list[int] = []
+
+    def at_once(_: LongConnection, after: int, *, needs_person: bool) -> float:
+        failures.append(after)
+        return 0.0
+
+    async def drop(socket: web.WebSocketResponse) -> None:
+        await socket.receive()
+        await socket.send_bytes(pong({}))
+
+    async def bring(socket: web.WebSocketResponse) -> None:
+        await socket.send_bytes(push(b'{"header":{"event_id":"1"}}'))
+        await socket.receive()
+
+    monkeypatch.setattr(LongConnection, "_delay", at_once)
+    async with Station(ping_interval=30) as station:
+        station.talks.extend([drop, drop, drop, bring, drop, drop])
+        async with line_to(station.url) as line:
+            await until(lambda: station.opened == 7)
+            await until(lambda: line.connected)
+    assert failures[:6] == [1, 2, 3, 1, 1, 2]
 
 
 @pytest.mark.parametrize(

@@ -55,6 +55,18 @@ def test_what_came_from_outside_cannot_fake_a_line(tmp_path: Path, console: list
     assert len(console) == 1
 
 
+def test_nor_can_an_error_with_a_traceback(tmp_path: Path, console: list[str]) -> None:
+    try:
+        raise ValueError("x\r\n2026-01-01 00:00:00.000 +0000 ERROR all is \x1b[2Jlost")
+    except ValueError:
+        logger.exception("it broke")
+    first, *trace = written(tmp_path)
+    assert first.endswith("it broke")
+    assert trace[0] == "    Traceback (most recent call last):"
+    assert trace[-1] == "    2026-01-01 00:00:00.000 +0000 ERROR all is \\x1b[2Jlost"
+    assert all(line.startswith("    ") for line in trace)
+
+
 def test_tracebacks_show_no_values(tmp_path: Path, console: list[str]) -> None:
     secret = "s3cret" + "-token"
     try:

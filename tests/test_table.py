@@ -95,6 +95,7 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
         {"columns": (USER, PersonName("name", of="user")), "key": ("name",)},
         r"\['name'\] are not",
     ),
+    "a text as the key": ({"key": "user"}, r"\['key'\] are tuples of names"),
     "an index that is no column": ({"indexes": (("user", "x"),)}, r"\['x'\] are not"),
     "a rank that is no column": ({"ranked_by": ("x",)}, r"\['x'\] are not"),
     "a person of nobody": ({"columns": (USER, PersonCell("cell", of="x"))}, r"\['x'\] are not"),

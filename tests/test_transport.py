@@ -127,7 +127,8 @@ async def test_a_wrong_secret_is_said_with_what_to_do_and_not_repeated() -> None
 
 @pytest.mark.parametrize(
     "answer",
-    [{"code": 0}, {"code": 0, "tenant_access_token": 7, "expire": 7200}, {"code": "zero"}, [], "…", web.HTTPOk],
+    [{"code": 0}, {"code": 0, "tenant_access_token": 7, "expire": 7200}, {"code": "zero"}, [], "…", web.HTTPOk]
+    + [{**GOOD_TOKEN, "expire": expire} for expire in (0, -1, None)],
 )
 async def test_a_token_answer_without_a_token_is_unreachable(answer: Any) -> None:
     given = (lambda _: web.Response(body=b"<html>")) if answer is web.HTTPOk else answer

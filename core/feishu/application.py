@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from .pages import entries
 from .transport import Api, Operation
 
 _SCOPES: Final = "/open-apis/application/v6/scopes"
@@ -23,7 +24,7 @@ REFUSALS: Final = {
 
 async def granted(api: Api) -> frozenset[str]:
     """The scopes that the app may use as itself. Raises ``ApiFailure``."""
-    listed = (await api.call(SCOPES)).get("scopes") or ()
+    listed = entries(SCOPES, (await api.call(SCOPES)).get("scopes"), "scope_name")
     return frozenset(
         str(one["scope_name"])
         for one in listed

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from .bitable import REPEATABLE, repeated
-from .pages import pages
+from .pages import entries, pages
 from .transport import Api, Operation
 
 _APPS: Final = "/open-apis/bitable/v1/apps"
@@ -49,20 +49,23 @@ class RemoteBase:
     async def create(cls, api: Api, name: str, folder: str, zone: str) -> NewBase:
         """Make a base that belongs to the app. When no answer comes it is not tried again: there may be one."""
         body = {"name": name, "time_zone": zone, **({"folder_token": folder} if folder else {})}
-        app = (await repeated(api, CREATE_BASE, codes=NOT_DONE, body=body))["app"]
+        data = await repeated(api, CREATE_BASE, codes=NOT_DONE, body=body)
+        (app,) = entries(CREATE_BASE, [data.get("app")], "app_token")
         return NewBase(str(app["app_token"]), str(app.get("default_table_id") or ""), str(app.get("url") or ""))
 
     async def tables(self) -> dict[str, str]:
         """The names of all tables by ID."""
         found: dict[str, str] = {}
         async for data in pages(self._call, LIST, {"page_size": "100"}):
-            found.update({str(item["table_id"]): str(item["name"]) for item in data.get("items") or ()})
+            items = entries(LIST, data.get("items"), "table_id", "name")
+            found.update({str(item["table_id"]): str(item["name"]) for item in items})
         return found
 
     async def create_table(self, name: str, view: str, fields: Sequence[Mapping[str, Any]]) -> str:
         """Make a table with these columns and one view, whole or not at all; its ID."""
         table = {"name": name, "default_view_name": view, "fields": list(fields)}
-        return str((await self._call(CREATE, body={"table": table}))["table_id"])
+        (made,) = entries(CREATE, [await self._call(CREATE, body={"table": table})], "table_id")
+        return str(made["table_id"])
 
     async def delete_table(self, table_id: str) -> None:
         """Delete a table and all that is in it."""

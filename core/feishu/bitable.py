@@ -13,7 +13,7 @@ from typing import Any, Final
 from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt, wait_random_exponential
 
 from ..errors import ApiError
-from .pages import pages
+from .pages import entries, pages
 from .transport import Api, Operation
 
 MOST_WRITTEN: Final = 1000
@@ -65,7 +65,7 @@ class RemoteTable:
         """Every column."""
         fields: list[Field] = []
         async for data in pages(self._call, FIELDS, {"page_size": "100"}):
-            fields += map(_field, data.get("items") or ())
+            fields += map(_field, entries(FIELDS, data.get("items"), "field_name", "type"))
         return fields
 
     async def add_field(self, field: Mapping[str, Any]) -> None:
@@ -80,13 +80,14 @@ class RemoteTable:
         """All records page by page: (record id, cells by column)."""
         query = {"user_id_type": "open_id", "page_size": str(MOST_READ)}
         async for data in pages(self._call, SEARCH, query, body={"field_names": list(field_names)}):
-            yield [(str(item["record_id"]), item.get("fields") or {}) for item in data.get("items") or ()]
+            items = entries(SEARCH, data.get("items"), "record_id")
+            yield [(str(item["record_id"]), item.get("fields") or {}) for item in items]
 
     async def create(self, token: str, body: bytes) -> list[str]:
         """Create the records of ``body``; the same ``token`` with the same body never creates them twice."""
         query = {"user_id_type": "open_id", "client_token": token}
         data = await self._call(CREATE, query=query, body=body)
-        return [str(record["record_id"]) for record in data.get("records") or ()]
+        return [str(record["record_id"]) for record in entries(CREATE, data.get("records"), "record_id")]
 
     async def update(self, records: Sequence[tuple[str, Mapping[str, Any]]]) -> None:
         """Set the cells given of existing records, at most 1000, all or none."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from .pages import pages
+from .pages import entries, pages
 from .transport import Api, Operation
 
 LIST: Final = Operation("im.v1.chat.list", "GET", "/open-apis/im/v1/chats")
@@ -15,5 +15,5 @@ async def groups(api: Api) -> tuple[str, ...]:
     """The chat IDs of all groups, one call per 100."""
     found: list[str] = []
     async for data in pages(api.call, LIST, {"page_size": str(MOST_PER_CALL)}):
-        found += [str(item["chat_id"]) for item in data.get("items") or ()]
+        found += [str(item["chat_id"]) for item in entries(LIST, data.get("items"), "chat_id")]
     return tuple(found)

@@ -98,6 +98,9 @@ class LongConnection:
         self._since: int | None = None
         self._heard = 0.0
         self._ponged = 0.0
+        self._began = 0.0
+        self._proven = False
+        """Whether the connection is of use: it has brought an event, or lives for a ping interval."""
         self._unwanted = ""
         self._nudged = asyncio.Event()
         self._last_frame: int | None = None
@@ -148,7 +151,7 @@ class LongConnection:
             self._since = None
 
     async def _supervise(self) -> None:
-        failures = 0
+        failures = brief = 0
         guard = aiohttp.TraceConfig()
         guard.on_request_redirect.append(_led_away)
         async with aiohttp.ClientSession(trace_configs=[guard]) as session:
@@ -170,13 +173,15 @@ class LongConnection:
                 if self._stopping.is_set():
                     break
                 failures = 1 if self._since is not None else failures + 1
+                if self._since is not None:
+                    brief = 0 if self._proven else brief + 1
                 self._phase, self._since = "waiting", None
                 if self._max_retries is not None and failures > self._max_retries:
                     self._problem += f"; gave up after MAX_RETRIES={self._max_retries} retries"
                     logger.error("{}", self._problem)
                     self._on_given_up()
                     return
-                delay = self._delay(failures, needs_person=needs_person)
+                delay = self._delay(failures + max(0, brief - 1), needs_person=needs_person)
                 logger.opt(colors=False).log(
                     "ERROR" if needs_person else "WARNING", "{}; next attempt in {:.1f} s", self._problem, delay
                 )
@@ -224,8 +229,9 @@ class LongConnection:
     async def _converse(
         self, socket: aiohttp.ClientWebSocketResponse, service: int, stopping: asyncio.Task[Any]
     ) -> None:
-        self._heard = self._ponged = time.monotonic()
+        self._began = self._heard = self._ponged = time.monotonic()
         self._unwanted = ""
+        self._proven = False
         pinging = asyncio.create_task(self._ping(socket, service))
         watching = asyncio.create_task(self._watch())
         receiving = asyncio.create_task(self._receive(socket))
@@ -296,6 +302,7 @@ class LongConnection:
         if frame.method == frames.CONTROL:
             if headers.get("type") == "pong":
                 self._last_pong = self._last_frame
+                self._proven |= self._ponged > self._began
                 self._ponged = self._heard
                 self._take_config(frame.payload)
             return
@@ -303,6 +310,7 @@ class LongConnection:
         if payload is None:
             return
         self._last_event = self._last_frame
+        self._proven = True
         self._unacknowledged += 1
         self._submit(payload, _Ticket(socket, frame, self._heard, self._expect(payload)), self._durable)
 

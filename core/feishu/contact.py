@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
+from .pages import entries
 from .transport import Api, Operation
 
 MOST_PER_CALL: Final = 50
@@ -20,6 +21,6 @@ async def names(api: Api, open_ids: Sequence[str]) -> dict[str, str]:
     for i in range(0, len(open_ids), MOST_PER_CALL):
         query = [("user_id_type", "open_id"), *(("user_ids", one) for one in open_ids[i : i + MOST_PER_CALL])]
         data = await api.call(BATCH, query=query)
-        for user in data.get("items") or ():
+        for user in entries(BATCH, data.get("items"), "open_id"):
             found[str(user["open_id"])] = str(user.get("name") or "")
     return found

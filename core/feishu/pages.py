@@ -1,4 +1,4 @@
-"""Answers that come in pages, one after another until the last."""
+"""Answers that come in pages, one after another until the last, and what is listed on them."""
 
 from __future__ import annotations
 
@@ -24,3 +24,11 @@ async def pages(
         if token in seen:
             raise Unreachable(f"{operation.name}: there is said to be more, and not where")
         seen.add(token)
+
+
+def entries(operation: Operation, listed: Any, *needed: str) -> list[dict[str, Any]]:
+    """A list of an answer, empty where it is left out; ``Unreachable`` unless each entry has what is needed."""
+    listed = listed or []
+    if not isinstance(listed, list) or not all(isinstance(one, dict) and one.keys() >= {*needed} for one in listed):
+        raise Unreachable(f"{operation.name}: the answer is no list of {' and '.join(needed)}")
+    return listed

@@ -234,7 +234,7 @@ class Api:
                 answer = await self._send(operation, TOKEN_PATH, None, body, {})
                 token, lifetime = answer.get("tenant_access_token"), answer.get("expire")
                 fit = isinstance(token, str) and token.isascii() and token.isprintable()
-                if not fit or not isinstance(token, str) or not isinstance(lifetime, int | float):
+                if not fit or not isinstance(token, str) or not isinstance(lifetime, int | float) or lifetime <= 0:
                     raise _Again(Unreachable(f"{operation.name}: the answer has no token"))
                 self._token = token
                 self._token_until = now + max(lifetime - TOKEN_MARGIN, lifetime / 2)
