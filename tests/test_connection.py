@@ -164,6 +164,7 @@ async def test_a_refusal_during_a_reconnect_is_no_end_either() -> None:
         b'{"code":0,"data":{"URL":"ws://127.0.0.1/ws?service_id=99999999999"}}',
         b'{"code":0,"data":{"URL":"ws://127.0.0.1:99999/ws?service_id=1"}}',
         b'{"code":0,"data":{"URL":"ws://127.0.0.1:0/ws?service_id=1"}}',
+        b'{"code":0,"msg":"' + b"x" * (1 << 20) + b'"}',
     ],
 )
 async def test_after_a_senseless_discovery_it_recovers(body: bytes) -> None:

@@ -243,7 +243,16 @@ async def test_an_upload_that_is_told_to_retry_does(tmp_path: Path) -> None:
         assert len(sandbox.seen[UPLOAD]) == 4
 
 
-@pytest.mark.parametrize("change", [{"block_size": 0}, {"block_size": 1 << 40}, {"block_num": 2}, {"upload_id": None}])
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"block_size": 0},
+        {"block_size": 1 << 40},
+        {"block_size": 1024, "block_num": 21 * 1024},
+        {"block_num": 2},
+        {"upload_id": None},
+    ],
+)
 async def test_an_upload_that_is_not_explained_is_unreachable(tmp_path: Path, change: dict[str, Any]) -> None:
     async def wrong(_call: Call, _answer: Answer) -> dict[str, Any]:
         return {"upload_id": "7", "block_size": 4 * MB, "block_num": 6, **change}

@@ -16,8 +16,8 @@ from log_lines import logged
 from served import served
 from unruly import FIELDS, NAMES, UnrulySandbox, raw, refused
 
-from core.errors import ApiError, ApiFailure, QuotaExhausted, Unreachable
-from core.feishu import bitable
+from core.errors import ApiError, ApiFailure, QuotaExhausted, TooLarge, Unreachable
+from core.feishu import bitable, transport
 from core.feishu.ledger import Ledger
 from core.feishu.transport import ATTEMPTS, TOKEN_PATH, Api, Operation
 from sandbox.config import SandboxConfig
@@ -135,6 +135,15 @@ async def test_a_token_answer_without_a_token_is_unreachable(answer: Any) -> Non
     async with platform(given) as (url, _), client(url, "cli_x", SECRET) as (api, _):
         with pytest.raises(Unreachable, match="tenantAccessToken"):
             await api.call(PROBE, path={"what": "x"})
+
+
+async def test_an_answer_without_an_end_is_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(transport, "MOST_ANSWER", 100_000)
+    long = {"code": 0, "data": {"x": "x" * 100_000}}
+    async with platform(GOOD_TOKEN, x=long) as (url, asked), client(url, "cli_x", SECRET) as (api, _):
+        with pytest.raises(TooLarge, match=r"probe.*: an answer of more than 100000 bytes"):
+            await api.call(PROBE, path={"what": "x"})
+        assert asked.count("/open-apis/probe/v1/x") == 1
 
 
 async def test_a_rate_limit_waits_as_long_as_the_platform_says() -> None:

@@ -9,9 +9,12 @@ from urllib.parse import parse_qs, urlsplit
 import aiohttp
 import orjson
 
-from ..errors import ApiFailure
+from ..errors import ApiFailure, TooLarge
+from .streams import whole
 
 PLATFORM_HOSTS: Final = ("feishu.cn", "larksuite.com", "larkoffice.com", "feishu.net")
+MOST_ANSWER: Final = 1 << 20
+"""Bytes; the usual answer has a few hundred."""
 LOOPBACK: Final = ("127.0.0.1", "localhost", "::1")
 
 _REASONS: Final = {
@@ -69,7 +72,10 @@ async def discover(
         headers={"locale": "zh"},
         allow_redirects=False,
     ) as response:
-        body = await response.read()
+        try:
+            body = await whole(response, MOST_ANSWER, of="endpoint discovery")
+        except TooLarge as error:
+            raise Refused(str(error), needs_person=False) from error
         if response.status != 200:
             raise Refused(f"endpoint discovery answers HTTP {response.status}", needs_person=False)
     try:

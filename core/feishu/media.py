@@ -24,6 +24,8 @@ from .transport import Api, Operation
 WHOLE: Final = 20 << 20
 """The largest file that is uploaded in one call, bytes."""
 LARGEST_BLOCK: Final = 64 << 20
+MOST_BLOCKS: Final = 1000
+"""Each is a call; the platform's have 4 MB."""
 LIFETIME: Final = 24 * 3600 * 1000
 """ms for which an upload in parts can go on."""
 
@@ -171,7 +173,7 @@ def _checksum(part: FilePart) -> int:
 
 def _parts(answer: Mapping[str, Any], size: int, until: int) -> Parts:
     upload_id, block, blocks = (answer.get(name) for name in ("upload_id", "block_size", "block_num"))
-    right = isinstance(block, int) and 0 < block <= LARGEST_BLOCK and blocks == -(-size // block)
+    right = isinstance(block, int) and 0 < block <= LARGEST_BLOCK and blocks == -(-size // block) <= MOST_BLOCKS
     if not right or not isinstance(upload_id, str) or not isinstance(block, int) or not isinstance(blocks, int):
         told = f"block_size {block!r:.40}, block_num {blocks!r:.40}"  # Never the upload_id: with it others could write.
         raise Unreachable(f"{PREPARE.name}: the answer does not say how to send {size} bytes: {told}")

@@ -77,6 +77,16 @@ def is_file(response: aiohttp.ClientResponse) -> bool:
     )
 
 
+async def whole(response: aiohttp.ClientResponse, most: int, *, of: str) -> bytes:
+    """The body of the answer ``of`` something. Raises ``TooLarge`` when it has more than ``most`` bytes."""
+    body = bytearray()
+    async for chunk in response.content.iter_any():
+        body += chunk
+        if len(body) > most:
+            raise TooLarge(f"{of}: an answer of more than {most} bytes")
+    return bytes(body)
+
+
 async def save(response: aiohttp.ClientResponse, to: Path, most: int) -> Download:
     """Write the body to ``to``; on any failure nothing stays there. Raises ``TooLarge`` and ``StorageError``."""
     if (response.content_length or 0) > most:

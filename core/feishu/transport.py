@@ -24,13 +24,15 @@ from ..errors import ApiError, ApiFailure, QuotaExhausted, Unreachable
 from . import scopes
 from .ledger import Ledger
 from .reasons import reason_of
-from .streams import Download, FilePart, FilePayload, allowed_time, is_file, save
+from .streams import Download, FilePart, FilePayload, allowed_time, is_file, save, whole
 
 T = TypeVar("T")
 Query = Mapping[str, str] | list[tuple[str, str]] | None
 
 TIMEOUT: Final = aiohttp.ClientTimeout(total=30, connect=10)
 ATTEMPTS: Final = 5
+MOST_ANSWER: Final = 64 << 20
+"""Bytes of an answer, files apart; a page of 500 full records has a few million."""
 LONGEST_WAIT: Final = 30.0
 TOKEN_MARGIN: Final = 300.0
 """Seconds before its end at which a token is renewed; the platform has a new one for the last 1800 (FEISHU.md §3.1)."""
@@ -173,7 +175,7 @@ class Api:
             async with self._open(operation, address, query, None, headers, allowed_time(most)) as response:
                 if is_file(response):
                     return await save(response, to, most)
-                raw = await response.read()
+                raw = await whole(response, MOST_ANSWER, of=operation.name)
             self._checked(operation, response, raw)
             raise Unreachable(f"{operation.name}: the answer is no file")
 
@@ -253,7 +255,7 @@ class Api:
         if isinstance(body, bytes):
             headers["Content-Type"] = "application/json; charset=utf-8"
         async with self._open(operation, address, query, body, headers, timeout) as response:
-            raw = await response.read()
+            raw = await whole(response, MOST_ANSWER, of=operation.name)
         return self._checked(operation, response, raw)
 
     @asynccontextmanager
