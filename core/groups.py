@@ -22,6 +22,11 @@ class Groups:
         self._known: tuple[str, ...] = ()
         self._until = 0
 
+    @property
+    def chosen(self) -> bool:
+        """Whether somebody named them."""
+        return bool(self._chosen)
+
     async def watched(self) -> tuple[str, ...]:
         """The chat IDs. Raises ``ApiFailure``."""
         if self._chosen:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 from pathlib import Path
 
+import pytest
 from backfill_stage import DAY, HOUR, MINUTE, Stage, staged
 from sandbox_client import until
 
@@ -46,6 +47,53 @@ async def test_no_gap_is_lost_by_a_crash_before_or_while_it_is_read(tmp_path: Pa
             await stage.settled(backfill)
             assert set(stage.keys()) == set(said(*missed))
             assert len(stage.keys()) == len(missed)
+
+
+@pytest.mark.parametrize("behind", [30 * MINUTE, -30 * MINUTE, -2 * HOUR])
+async def test_a_clock_that_is_wrong_hides_nothing_of_a_gap(tmp_path: Path, behind: int) -> None:
+    async with staged(tmp_path) as stage:
+        stage.behind = behind
+        with stage.heard():
+            before = stage.say("before")
+        await stage.deliver()
+        missed: list[Said] = []
+        async with stage.program() as backfill:
+            stage.connected(anew=True)
+            await stage.settled(backfill)
+            stage.lost()
+            for _ in range(60):
+                stage.pass_time(MINUTE)
+                missed.append(stage.say())
+            stage.pass_time(1000)
+            stage.connected(anew=True)
+            await stage.settled(backfill)
+        assert sorted(stage.keys()) == sorted(said(before, *missed))
+
+
+async def test_a_group_that_was_joined_lately_is_repaired_too(tmp_path: Path) -> None:
+    async with staged(tmp_path) as stage, stage.program(chats=()) as backfill:
+        stage.connected(anew=True)
+        await stage.settled(backfill)
+        stage.lost()
+        stage.pass_time(HOUR)
+        stage.connected(anew=True)
+        await stage.settled(backfill)  # It has asked which groups there are.
+        fresh = Chat("oc_" + "f" * 32, "新群", members=stage.chat.members)
+        stage.world.chats[fresh.chat_id] = fresh
+        text = '{"text":"你好"}'
+        with stage.heard():
+            heard = stage.world.say(fresh, stage.people[0], "text", text)
+        await stage.deliver()
+        stage.pass_time(10 * MINUTE)
+        stage.connected()
+        await stage.turn(backfill)
+        stage.lost()
+        stage.pass_time(30 * MINUTE)
+        missed = stage.world.say(fresh, stage.people[0], "text", text)
+        stage.pass_time(30 * MINUTE)
+        stage.connected(anew=True)
+        await stage.settled(backfill)
+        assert stage.keys() == said(heard, missed)
 
 
 async def test_reading_waits_for_the_budget_and_messages_come_before_reactions(tmp_path: Path) -> None:

@@ -168,7 +168,10 @@ class Upkeep:
             damaged, reached = journal.scrub(reached, SCRUBBED)
 
     def _trim(self, journal: JournalHandle, store: StoreHandle) -> None:
+        newest = journal.fetch(journal.head())
         before = self._clock() - self._keep
+        if newest is not None:  # What may be pushed again stays known, whatever the clock says.
+            before = min(before, newest.received - DAY)
         old, reached = journal.expired(0, before, TRIMMED)
         count = 0
         while reached and not self._rest():

@@ -25,7 +25,20 @@ from ..journal import Journal
 from ..pace import Pace
 from ..status import ConnectionStatus, GroupHistory, HistoryStatus
 from ..storage.protocol import Engine, StoreHandle
-from .gaps import HEARD, HOUR, MINUTE, NOTED_EVERY, SECOND, SHORTEST_LOOK_BACK, Gap, Window, deepened, merged, window
+from .gaps import (
+    HEARD,
+    HOUR,
+    MINUTE,
+    NOTED_EVERY,
+    SECOND,
+    SHORTEST_LOOK_BACK,
+    Gap,
+    Window,
+    deepened,
+    merged,
+    reaching,
+    window,
+)
 from .gaps import history as whole
 from .habits import Habits
 from .repair import Account, Repair, Unaffordable
@@ -193,7 +206,7 @@ class Backfill:
             starting, end = self._session is None, now if self._interrupted else began
             if self._since is not None:
                 since = self._since
-                await self._owe(lambda _: whole(since, now))
+                await self._owe(lambda *_: whole(since, now))
                 self._since = None
             if self._heard is not None:
                 await self._owe_gap(await self._gap(self._heard, end), now, starting=starting)
@@ -210,14 +223,22 @@ class Backfill:
         return Gap(max((habit.last for habit in self._habits.groups.values() if habit.last <= end), default=end), end)
 
     async def _owe_gap(self, gap: Gap, now: int, *, starting: bool) -> None:
-        await self._owe(lambda account: window(gap, now, account.last, starting=starting))
+        await self._learn(before=gap.end)  # What was said last, before and not after it.
 
-    async def _owe(self, wanted: Callable[[Account], Window]) -> None:
+        def missed(chat: str, account: Account) -> Window:
+            habit = self._habits.groups.get(chat)
+            return reaching(window(gap, now, account.last, starting=starting), habit.last if habit else 0)
+
+        await self._owe(missed)
+
+    async def _owe(self, wanted: Callable[[str, Account], Window]) -> None:
         """Every watched group is to be read, and no other; stored before anything is."""
-        watched = await self._groups.watched()
+        watched = dict.fromkeys(await self._groups.watched())
+        if not self._groups.chosen:  # The bot may have joined some since it was asked; those it left say so.
+            watched |= dict.fromkeys(self._habits.groups)
         accounts = {chat: self._accounts.get(chat) or Account() for chat in watched}
-        for account in accounts.values():
-            account.window = merged(account.window, wanted(account))
+        for chat, account in accounts.items():
+            account.window = merged(account.window, wanted(chat, account))
         self._accounts = accounts
         self._save()
 
@@ -231,10 +252,10 @@ class Backfill:
         if lasted >= SETTLED and not any(_due(account, now) for account in self._accounts.values()):
             await self._doubt(now)
 
-    async def _learn(self) -> None:
+    async def _learn(self, before: int | None = None) -> None:
         more = True
         while more:
-            more = self._habits.catch_up()
+            more = self._habits.catch_up(before)
             await asyncio.sleep(0)
 
     async def _doubt(self, now: int) -> None:
@@ -262,7 +283,7 @@ class Backfill:
             logger.warning("Messages were written in {} but not pushed; connecting anew and reading them.", chat)
             heard = self._connection.status().last_event or habit.last
             gap = Gap(min(heard, now), now)
-            await self._owe(lambda each: deepened(window(gap, now, each.last, starting=False), now))
+            await self._owe(lambda _, each: deepened(window(gap, now, each.last, starting=False), now))
             account.window = merged(account.window, whole(habit.last - SHORTEST_LOOK_BACK, now))
             self._save()
             self._deaf_at = now
@@ -304,6 +325,7 @@ class Backfill:
         account.problem = str(error)
         if code == history.BOT_IS_OUT:
             account.window, account.begun = None, False
+            self._habits.groups.pop(chat, None)
             return
         account.failures += 1
         delay = LONGEST_RETRY if code in scopes.NOT_GRANTED else FIRST_RETRY * 2 ** min(account.failures - 1, 7)

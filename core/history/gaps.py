@@ -24,10 +24,12 @@ quiet group nothing but a pong comes, every two minutes."""
 APART_AT_START: Final = 10 * MINUTE
 APART: Final = 6 * HOUR
 """Between two checks of a group for brief gaps, after starts and while running."""
-MARGIN: Final = 2 * MINUTE
-"""Read beyond the end of a gap, as the platform's clock may be behind."""
+MARGIN: Final = HOUR
+"""Read beyond the end of a gap, as this machine's clock may be behind; what is not said yet costs nothing."""
 SHORTEST_LOOK_BACK: Final = 5 * MINUTE
 LONGEST_LOOK_BACK: Final = 6 * HOUR
+FARTHEST_AHEAD: Final = 12 * HOUR
+"""ms by which the clock of this machine may be ahead, as with a wrong time zone."""
 SHORTEST_MEMORY: Final = 30 * MINUTE
 LONGEST_MEMORY: Final = 7 * DAY
 
@@ -78,6 +80,17 @@ def window(gap: Gap, now: int, last: int, *, starting: bool) -> Window:
     if gap.length <= BRIEF and 0 <= last <= now:
         due = max(now, last + (APART_AT_START if starting else APART))
     return Window(since, since, gap.end + MARGIN, since - recent, deep=gap.length > BRIEF, due=due)
+
+
+def reaching(window: Window, last: int) -> Window:
+    """The window from the time on when something was ``last`` said, 0 = unknown, where that is earlier.
+
+    That is the platform's own time: this machine's clock may be ahead, and a gap seem later than it was. Nothing was
+    said in between, so it costs nothing. What was said longer ago the journal may have forgotten.
+    """
+    if not window.since - FARTHEST_AHEAD <= last < window.since:
+        return window
+    return replace(window, since=last, start=min(window.start, last))
 
 
 def history(since: int, now: int) -> Window:

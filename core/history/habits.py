@@ -53,13 +53,19 @@ class Habits:
         self._position = -1
         self._kept = ""
 
-    def catch_up(self) -> bool:
-        """Look at what has come since, some of it at a time; whether there may be more. Raises ``StorageError``."""
+    def catch_up(self, before: int | None = None) -> bool:
+        """Look at what has come since, ``before`` then (ms), some at a time; whether there may be more.
+
+        Raises ``StorageError``.
+        """
         if self._position < 0:
             self._restore()
         found, reached = self._journal.read_after(self._position, [MESSAGE], AT_ONCE)
         for stored in found:
+            if before is not None and stored.received >= before:
+                return False
             self._learn(stored)
+            self._position = stored.seq
         self._position = reached
         return len(found) == AT_ONCE
 

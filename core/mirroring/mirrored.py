@@ -71,6 +71,8 @@ class MirroredTable:
         self._refused: dict[int, int] = {}
         self._names: dict[str, str] = {}
         self._invisible: set[str] = set()
+        self._doubted = False
+        """Whether this flush has looked at the columns because of a refusal."""
         self._foreign: set[tuple[int, str]] = set()
         """(row, file) where the base did not take the row's files."""
 
@@ -92,20 +94,25 @@ class MirroredTable:
 
     async def flush(self) -> None:
         """Write every row that Bitable does not show as it is. Raises ``ApiFailure`` or ``TableMismatch``."""
+        self._doubted = False
         await self._check()
         batch = self._store.batch(self.plugin, self.table)
         if batch is not None:
             await self._repeat(batch)
         while True:
-            limit = self._per_batch + len(self._refused)
-            pending = self._store.pending(self.plugin, self.table, limit)
-            rows = [row for row in pending if self._refused.get(row.rowid) != row.version]
-            if not rows:
+            rows, more = self._due()
+            if rows and await self._learn_names(rows):
+                rows, more = self._due()  # A row that shows a name which is known now has another version.
+            if rows:
+                await self._write(rows)
+            if not rows or not more:
                 break
-            await self._learn_names(rows)
-            await self._write(rows)
-            if len(pending) < limit:
-                break
+
+    def _due(self) -> tuple[list[PendingRow], bool]:
+        """The rows to write next, and whether there may be more."""
+        limit = self._per_batch + len(self._refused)
+        pending = self._store.pending(self.plugin, self.table, limit)
+        return [row for row in pending if self._refused.get(row.rowid) != row.version], len(pending) == limit
 
     def look_again(self) -> None:
         """After a failure: perhaps somebody changed the columns."""
@@ -203,25 +210,28 @@ class MirroredTable:
             return "" if self.table.by_name[column.of] in self._columns else column.of
         return "" if isinstance(column, NAMING) else column.name
 
-    async def _learn_names(self, rows: Sequence[PendingRow]) -> None:
+    async def _learn_names(self, rows: Sequence[PendingRow]) -> bool:
+        """Have the names that the rows show; whether that brought any."""
         naming = [column for column in self._columns if isinstance(column, NAMING)]
         people = list(dict.fromkeys(one for row in rows for column in naming for one in column.people(row.row)))
+        before = self._people.names(people)
         await self._people.learn(people)
         self._names = self._people.names(people)
+        return self._names != before
 
     async def _write(self, rows: Sequence[PendingRow]) -> None:
         new = [row for row in rows if row.record is None and not row.deleted]
         changed = [row for row in rows if row.record is not None and not row.deleted]
         gone = [row for row in rows if row.deleted]
+        for i in range(0, len(gone), bitable.MOST_DELETED):  # First, as it makes room in a full table.
+            await self._delete(gone[i : i + bitable.MOST_DELETED])
+        if changed:
+            await self._update(changed)
         if new:
             body = orjson.dumps({"records": [{"fields": self._fields(row)} for row in new]})
             batch = Batch(str(uuid.uuid4()), body, tuple((row.rowid, row.version) for row in new))
             self._store.begin_batch(self.plugin, self.table, batch)
             await self._create(batch, new)
-        if changed:
-            await self._update(changed)
-        for i in range(0, len(gone), bitable.MOST_DELETED):
-            await self._delete(gone[i : i + bitable.MOST_DELETED])
 
     async def _create(self, batch: Batch, rows: Sequence[PendingRow]) -> None:
         try:
@@ -238,7 +248,11 @@ class MirroredTable:
                 raise
 
     async def _repeat(self, batch: Batch) -> None:
-        """Create a batch whose answer was lost, unless it is there: how long a token is known is not promised."""
+        """Create a batch whose answer was lost, unless it is there: how long a token is known is not promised.
+
+        It was made of what was known then, so its rows are written once more.
+        """
+        await self._remote.caught_up()
         await self._read_all()
         mine = {rowid for rowid, _ in batch.rows}
         pending = self._store.pending(self.plugin, self.table, sys.maxsize)
@@ -246,7 +260,7 @@ class MirroredTable:
             self._store.end_batch(self.plugin, self.table, batch, None)
             return
         try:
-            await self._send(batch)
+            await self._send(batch._replace(rows=tuple((rowid, 0) for rowid, _ in batch.rows)))
         except ApiError as error:
             if error.code in bitable.REPEATABLE:
                 raise
@@ -290,6 +304,8 @@ class MirroredTable:
         if there:
             await self.remove(there)
         self._store.settle(self.plugin, self.table, deleted=[row.rowid for row in rows])
+        self._accept(row.rowid for row in rows)  # A new row may get the number.
+        self._foreign -= {file for file in self._foreign if file[0] in {row.rowid for row in rows}}
         self.written += len(there)
 
     async def remove(self, records: Sequence[str]) -> None:
@@ -313,6 +329,9 @@ class MirroredTable:
             self._per_batch = max(1, min(self._per_batch, len(rows) // 2))
         elif error.code not in BAD_VALUE:
             return False
+        elif error.code not in (BAD_PERSON, BAD_FILE) and not self._doubted:
+            self._doubted, self._columns = True, ()
+            await self._check()  # Raises when somebody changed a column, before every row is tried by itself.
         if error.code == BAD_PERSON and self._hide(row for row in rows if self._nameless(row)):
             await write(rows)
         elif len(rows) > 1:

@@ -59,6 +59,8 @@ class Stage:
         self.store = self.engine.store()
         self.ledger = Ledger(Calls(), quota, SHANGHAI, self.clock)
         self.journal = Journal(self.engine, clock=self.clock, on_fresh=lambda: None)
+        self.behind = 0
+        """ms by which the program's clock is behind the platform's."""
         self.hearing = False
         self.pushed: list[bytes] = []
         self.world._listener = self._hear
@@ -89,12 +91,16 @@ class Stage:
         if pushed:
             self.connected(event=True)
 
+    def now(self) -> int:
+        """What the program takes the time for."""
+        return self.clock() - self.behind
+
     def pass_time(self, ms: int) -> None:
         self.clock.move(self.clock() + ms, speed=0)
 
     def connected(self, *, anew: bool = False, event: bool = False) -> None:
         """A frame comes now; on a new connection when ``anew``."""
-        now, before = self.clock(), self.connection.state
+        now, before = self.now(), self.connection.state
         since = now if anew or before.connected_since is None else before.connected_since
         heard = now if event else before.last_event
         self.connection.state = ConnectionStatus("connected", since, now, now, heard, before.reconnects + anew)
@@ -104,9 +110,12 @@ class Stage:
         self.connection.state = ConnectionStatus("waiting", None, state.last_frame, state.last_pong, state.last_event)
 
     @asynccontextmanager
-    async def program(self, *, since: int | None = None, chats: tuple[str, ...] = ()) -> AsyncIterator[Backfill]:
-        """The watch runs, as from a start to a clean end."""
-        groups = Groups(self.api, chats or (self.chat.chat_id,), clock=self.clock)
+    async def program(
+        self, *, since: int | None = None, chats: tuple[str, ...] | None = None
+    ) -> AsyncIterator[Backfill]:
+        """The watch runs, as from a start to a clean end; empty ``chats`` are all that the bot is in."""
+        chosen = (self.chat.chat_id,) if chats is None else chats
+        groups = Groups(self.api, chosen, clock=self.now)
         made = Backfill(
             self.api,
             self.engine,
@@ -116,9 +125,9 @@ class Stage:
             groups,
             self.ledger,
             zone=SHANGHAI,
-            clock=self.clock,
+            clock=self.now,
             since=since,
-            chats=chats,
+            chats=chats or (),
             tick=0.002,
         )
         self.connection.state = ConnectionStatus()

@@ -22,6 +22,10 @@ CREATE TABLE IF NOT EXISTS adopted (  -- rows as they were found in Bitable, whi
 """
 
 
+_AMONG: Final = "_record IN (SELECT value FROM json_each(?))"
+"""One pass over the table for all of them; there is no index."""
+
+
 class SqliteMirrorSide(SqliteHandle):
     """The part of ``SqliteStore`` that the mirror uses."""
 
@@ -99,7 +103,7 @@ class SqliteMirrorSide(SqliteHandle):
                 database.execute(reset)
                 database.execute("DELETE FROM batch WHERE plugin = ? AND tbl = ?", (plugin, table.name))
             else:
-                database.executemany(f"{reset} WHERE _record = ?", ((record,) for record in records))
+                database.execute(f"{reset} WHERE {_AMONG}", (orjson.dumps(records).decode(),))
 
     def touch(self, plugin: str, table: Table, records: Sequence[str] | None = None) -> None:
         touched = f"UPDATE {self.layout(plugin, table).name} SET _mirrored = 0"
@@ -107,7 +111,7 @@ class SqliteMirrorSide(SqliteHandle):
             if records is None:
                 database.execute(f"{touched} WHERE _record IS NOT NULL")
             else:
-                database.executemany(f"{touched} WHERE _record = ?", ((record,) for record in records))
+                database.execute(f"{touched} WHERE {_AMONG}", (orjson.dumps(records).decode(),))
 
     def adopt(self, plugin: str, table: Table, rows: Sequence[tuple[str, Row]]) -> int:
         layout = self.layout(plugin, table)

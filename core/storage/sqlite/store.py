@@ -249,7 +249,7 @@ class SqliteStore(
                 layout = self.layout(plugin, table)
                 rows, person = layout.naming(column)
                 database.execute(
-                    f"UPDATE {layout.name} SET _version = _version + 1 WHERE _mirrored = _version AND _id IN"
+                    f"UPDATE {layout.name} SET _version = _version + 1 WHERE _id IN"
                     f" (SELECT t._id FROM {rows} WHERE {person} IN (SELECT value FROM json_each(?)))",
                     (orjson.dumps(changed).decode(),),
                 )
