@@ -35,16 +35,24 @@ class Refusal(Exception):
         self.headers = dict(headers or {})
 
 
+class Content:
+    """The body of an answer, as it comes."""
+
+    def __init__(self, body: bytes) -> None:
+        self._body = body
+
+    async def iter_any(self) -> AsyncIterator[bytes]:
+        """All of it at once."""
+        yield self._body
+
+
 class Response:
     """What the transport reads of an answer."""
 
     def __init__(self, status: int, body: bytes, headers: Mapping[str, str] | None = None) -> None:
         self.status = status
         self.headers = dict(headers or {})
-        self._body = body
-
-    async def read(self) -> bytes:
-        return self._body
+        self.content = Content(body)
 
 
 class SimulatedPlatform:
