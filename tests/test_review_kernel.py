@@ -60,6 +60,7 @@ def test_many_events_that_arrived_while_the_clock_was_ahead_stopped_the_trimming
     journal, store = engine.journal(), engine.store()
     for name, at in (("ahead", NOW + 400 * DAY), ("old", NOW - 40 * DAY)):
         journal.append([arrived(f"{name} {number}", at) for number in range(250)])
+    journal.append([arrived("now", NOW)])
     store.commit(Commit("reader", store.cursor("reader", 0), journal.head(), now=NOW))
     upkeep = Upkeep(engine, tmp_path, lambda: ["reader"], keep_days=30, clock=lambda: NOW, look_every=0.005, breath=0)
     upkeep.start(store)

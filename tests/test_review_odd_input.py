@@ -61,7 +61,7 @@ async def test_a_person_without_an_id_ended_the_program(tmp_path: Path) -> None:
         people = People(OddContacts(), store, lambda: (), clock=lambda: now)
         for _ in range(3):
             await people.learn(["ou_li"])
-            assert people.problem.startswith("an unknown answer: ")
+            assert people.problem == "contact.v3.user.batch: the answer is no list of open_id"
             now += PAUSE
         await people.learn(["ou_li"])
         assert (people.names(["ou_li"]), people.problem) == ({"ou_li": "李雷"}, "")

@@ -101,7 +101,7 @@ class MirroredTable:
             await self._repeat(batch)
         while True:
             rows, more = self._due()
-            if rows and await self._learn_names(rows):
+            while rows and await self._learn_names(rows):
                 rows, more = self._due()  # A row that shows a name which is known now has another version.
             if rows:
                 await self._write(rows)
