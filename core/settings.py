@@ -49,7 +49,7 @@ class Settings(BaseSettings):
     log_level: Literal["TRACE", "DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     plugins_file: Path = Path("plugins.toml")
     timezone: str = "Asia/Shanghai"
-    api_monthly_quota: int = Field(10_000, ge=1)
+    api_monthly_quota: int = Field(10_000, ge=1, le=10**12)
     """API calls a calendar month."""
     attachments: Literal["upload", "local", "both", "off"] = "upload"
     """Where files of messages go; without a base ``upload`` means ``local``."""
@@ -57,11 +57,11 @@ class Settings(BaseSettings):
     """MB (2²⁰ bytes) of a file at most."""
     attachment_types: Annotated[tuple[str, ...], NoDecode] = ()
     """Kinds (image, video, audio …) and extensions that are fetched; empty = all."""
-    suspend_after: int = Field(20, ge=0)
+    suspend_after: int = Field(20, ge=0, le=10**9)
     """Events of one plugin that fail in a row before it is suspended; 0 = never."""
-    journal_keep_days: int = Field(30, ge=0)
+    journal_keep_days: int = Field(30, ge=0, le=36_500)
     """Days for which events are kept after they arrived, and longer while a plugin needs them; 0 = for ever."""
-    max_retries: int | None = Field(None, ge=0)
+    max_retries: int | None = Field(None, ge=0, le=10**9)
     """Attempts to connect before giving up; unset = never."""
     retry_delay: float | None = Field(None, gt=0, le=86_400)
     """Seconds between attempts; unset = growing with jitter, at most 60."""

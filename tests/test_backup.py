@@ -158,6 +158,17 @@ def test_a_backup_that_was_changed_is_refused(work: Work, tmp_path: Path, name: 
     assert len(work.keys()) == 3
 
 
+def test_a_backup_stays_as_it_is_however_often_it_is_restored(work: Work, tmp_path: Path) -> None:
+    work.arrive(20)
+    work.handle()
+    back_up(work.directory, tmp_path / "backup", now=NOW)
+    before = {file.name: file.read_bytes() for file in (tmp_path / "backup").iterdir()}
+    for number in range(3):
+        restore(tmp_path / f"data {number}", tmp_path / "backup", now=NOW)
+        assert {file.name: file.read_bytes() for file in (tmp_path / "backup").iterdir()} == before
+        assert inspect(tmp_path / f"data {number}") == []
+
+
 def test_a_backup_of_a_later_version_is_refused(work: Work, tmp_path: Path) -> None:
     back_up(work.directory, tmp_path / "backup", now=NOW)
     path = tmp_path / "backup" / "backup.json"

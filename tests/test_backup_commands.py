@@ -130,4 +130,4 @@ def test_nothing_damaged_is_nothing_to_restore() -> None:
 def test_without_data_a_check_says_where_it_looked() -> None:
     result = call("--sandbox", "check", "--data")
     assert result.exit_code == 1
-    assert "data/sandbox: journal.db and store.db is not there" in result.output
+    assert "data/sandbox: nothing is stored there yet" in result.output

@@ -101,6 +101,13 @@ def test_a_package_that_cannot_be_imported_is_refused(tmp_path: Path) -> None:
     assert not load_plugins_file(FILE)["broken"].enabled
 
 
+def test_a_file_that_is_no_toml_is_told_before_what_it_names() -> None:
+    FILE.write_text("[[[")
+    done = core("disable", "health")
+    told = done.output + str(done.exception)
+    assert (done.exit_code == 0, "TOML" in told, "names no plugin" in told) == (False, True, False)
+
+
 def test_a_section_that_is_wrong_is_refused_and_can_be_disabled() -> None:
     FILE.write_text("[plugins.health]\nenabled = 'perhaps'\nport = 3\n")
     assert core("enable", "health").exit_code == 2

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import stat
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -23,6 +24,7 @@ from hypothesis import strategies as st
 import core
 from core.cli import main
 from core.disk.instance import LOCK
+from core.errors import LarkflockError
 from core.events import Message, decode
 from core.replaying.anonymize import Anonymizer
 from core.replaying.recording import Unusable, load, read
@@ -73,6 +75,36 @@ def test_what_was_recorded_is_loaded_as_it_was(bench: Bench) -> None:
     assert result.output == "4 events loaded, 0 were there already.\n"
     assert bodies(Path("other")) == bodies(bench.directory)
     assert call("load", "all.jsonl", DATA_DIR="other").output == "0 events loaded, 4 were there already.\n"
+
+
+def test_what_is_no_regular_file_is_written_to_as_it_is(bench: Bench) -> None:
+    bench.arrive(message("om_1"))
+    os.mkfifo("pipe")
+    Path("link").symlink_to("linked.jsonl")
+    reader = os.open("pipe", os.O_RDONLY | os.O_NONBLOCK)
+    assert call("record", "pipe").exit_code == 0
+    whole = os.read(reader, 100_000)
+    os.close(reader)
+    assert stat.S_ISFIFO(os.stat("pipe").st_mode)
+    assert call("record", "link").exit_code == 0
+    assert Path("link").is_symlink()
+    assert Path("linked.jsonl").read_bytes() == whole
+    assert [path.name for path in Path.cwd().glob("*.part")] == []
+
+
+@pytest.mark.parametrize("file", ["plugins.toml/x", "x" * 252])
+@pytest.mark.parametrize("command", [["record"], ["tables", "export", "activity"]], ids=["record", "export"])
+def test_a_file_that_cannot_be_made_is_told(bench: Bench, command: list[str], file: str) -> None:
+    bench.arrive(message("om_1"))
+    done = call(*command, file)
+    assert done.exit_code == 1
+    assert isinstance(done.exception, SystemExit | LarkflockError), done.exception
+    assert Path("plugins.toml").read_text() == "[plugins.activity]\nenabled = true\n"
+
+
+def test_an_end_before_the_beginning_is_refused(bench: Bench) -> None:
+    bench.arrive(*(message(f"om_{number}") for number in range(5)))
+    assert "--to is not after --from" in call("record", "all.jsonl", "--from", "4", "--to", "2").output
 
 
 def test_a_stretch_is_chosen_by_number_or_time(bench: Bench) -> None:

@@ -161,6 +161,9 @@ def _found(start: Start, chosen: dict[str, Any], *, unreadable: bool) -> list[De
                 and (until is None or letter.parked < until)
             ]
             journal.close()
+    if numbers and not letters:
+        said = ", ".join(map(str, numbers))
+        raise click.ClickException(f"no dead letter is event {said}; `core dead list` shows those there are")
     return letters
 
 

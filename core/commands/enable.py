@@ -63,6 +63,8 @@ def disable(start: Start, *, name: str) -> None:
     text = _text(file)
     sections, problems = read_sections(text, file)
     if name not in sections and not any(f"[plugins.{name}]" in problem.where for problem in problems):
+        if problems and not sections:
+            raise ConfigurationError(problems)
         raise click.UsageError(f"{file} names no plugin {name!r}; it names: {', '.join(sections) or 'none'}")
     if name in sections and not sections[name].enabled:
         click.echo(f"{name} is not enabled in {file}.")

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, TextIO
 
 import click
 
+from ..disk.replacing import replacing
 from ..errors import ConfigurationError, Problem
 from ..table import Column, Number, PersonCell, PersonName, PersonNames, Table
 from .columns import check
@@ -58,7 +59,7 @@ def show(start: Start, *, table: str, limit: int) -> None:
     with offline:
         names = offline.names()
         _, total = offline.count(found)
-        rows = [offline.shown(found, row, names) for row in offline.top(found, limit or total)]
+        rows = [offline.shown(found, row, names) for row in offline.top(found, min(limit or total, total))]
     grid = Grid(title=f"{offline.plugin.name}.{found.name}", title_justify="left")
     columns = _telling(found)
     for column in columns:
@@ -87,15 +88,11 @@ def export(start: Start, *, table: str, file: Path) -> None:
         if str(file) == "-":
             _write(sys.stdout, offline, found)
             return
-        partial = file.with_name(f"{file.name}.part")
         try:
-            with partial.open("w", encoding="utf-8-sig", newline="") as stream:
+            with replacing(file) as partial, partial.open("w", encoding="utf-8-sig", newline="") as stream:
                 count = _write(stream, offline, found)
-            partial.replace(file)
         except OSError as error:
             raise click.FileError(str(file), error.strerror) from error
-        finally:
-            partial.unlink(missing_ok=True)
     click.echo(f"{count} rows written to {file}")
 
 

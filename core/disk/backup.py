@@ -67,7 +67,7 @@ def back_up(data: Path, to: Path, *, now: int) -> Backup:
 
     It may run beside the program. ``to`` appears when everything in it is on disk and was found sound.
     """
-    if to.exists():
+    if os.path.lexists(to):  # Of a name that is too long it is the writing that tells.
         raise StorageError(f"{to} exists; name a new directory, for example {to}/{_stamp(now)}")
     missing = [name for name in NAMES if not (data / name).exists()]
     if missing:
@@ -94,7 +94,7 @@ def _copy_pair(data: Path, part: Path) -> None:
         part.mkdir(mode=0o700)
         trimmed = _trimmed(data / "journal.db")
         for name in ("store.db", "journal.db"):
-            copy(data / name, part / name)
+            copy(data / name, part / name, in_use=True)
         if trimmed == _trimmed(part / "journal.db"):  # Else the copied store may need what was just trimmed.
             break
     else:
@@ -163,7 +163,7 @@ def restore(
         shutil.rmtree(stage, ignore_errors=True)
         stage.mkdir(parents=True, mode=0o700)
         for name in replaced:
-            copy(directory / name, stage / name)
+            copy(directory / name, stage / name, in_use=False)
         store = stage if "store.db" in replaced else data
         if not whole:
             tell("Bringing together the events of both journals")

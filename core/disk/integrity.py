@@ -34,6 +34,8 @@ def inspect(directory: Path) -> list[Problem]:
     if problems:
         return problems
     missing = [name for name in NAMES if not (directory / name).exists()]
+    if len(missing) == len(NAMES):
+        return [Problem(str(directory), "nothing is stored there yet", "run the program first")]
     if missing:
         return [Problem(str(directory), f"{' and '.join(missing)} is not there", RESTORE)]
     try:

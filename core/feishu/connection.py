@@ -160,7 +160,8 @@ class LongConnection:
                 needs_person = False
                 try:
                     await self._connect(session)
-                    self._problem = "the platform closed the connection"
+                    if not self._stopping.is_set():
+                        self._problem = "the platform closed the connection"
                 except Refused as error:
                     self._problem, needs_person = str(error), error.needs_person
                 except Replaced as why:

@@ -15,6 +15,7 @@ from typing import Any, Final, NamedTuple
 
 import orjson
 
+from ..disk.replacing import replacing
 from ..errors import LarkflockError
 from ..events import LATEST
 from ..journal import admit
@@ -48,10 +49,12 @@ class Loaded(NamedTuple):
 
 def write(path: Path, journal: JournalHandle, after: int, until: int, disguise: Disguise | None = None) -> Written:
     """Write the events beyond ``after`` up to ``until``; the file, 0600, is there only when it is whole."""
-    partial = path.with_name(f"{path.name}.part")
     events = left_out = 0
     try:
-        with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as stream:
+        with (
+            replacing(path) as partial,
+            os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as stream,
+        ):
             header = {"larkflock": "journal", "version": VERSION, "anonymized": disguise is not None}
             stream.write(orjson.dumps(header) + b"\n")
             while stretch := journal.stretch(after, until, AT_ONCE):
@@ -63,11 +66,8 @@ def write(path: Path, journal: JournalHandle, after: int, until: int, disguise: 
                         continue
                     stream.write(line + b"\n")
                     events += 1
-        partial.replace(path)
     except OSError as error:
         raise Unusable(f"{path}: {error.strerror or error}") from error
-    finally:
-        partial.unlink(missing_ok=True)
     return Written(events, left_out)
 
 

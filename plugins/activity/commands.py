@@ -52,7 +52,7 @@ def explain(stored: Stored, user: str, period: str, limit: int, as_json: bool) -
 
     Each counter is shown as amount × weight = points, followed by the messages, likes and pins that were counted.
     """
-    if period and not re.fullmatch(r"\d{4}-(0[1-9]|1[0-2])", period):
+    if period and not re.fullmatch(r"[0-9]{4}-(0[1-9]|1[0-2])", period):
         raise click.BadParameter(f"{period!r} is not a month like 2026-11", param_hint="--period")
     names = stored.names()
     table = list(stored.rows(ACTIVITY))

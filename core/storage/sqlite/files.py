@@ -61,15 +61,19 @@ def open_store(path: Path) -> SqliteStore:
         raise storage_error(error, str(path)) from error
 
 
-def copy(path: Path, to: Path) -> None:
-    """A consistent, compact copy of a database that may be in use; on disk when it returns. Raises ``StorageError``."""
+def copy(path: Path, to: Path, *, in_use: bool) -> None:
+    """A consistent, compact copy, on disk when it returns. Raises ``StorageError``.
+
+    A database that is not ``in_use``, one of a backup, stays as it is to the byte, and may lie where nobody can write.
+    """
     os.close(os.open(to, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
     try:
-        with closing(connect(path)) as database:
-            database.execute("PRAGMA auto_vacuum=INCREMENTAL")
+        with closing(connect(path) if in_use else _reading(path)) as database:
+            if in_use:  # A file of an older version may have another; the copy takes it over.
+                database.execute("PRAGMA auto_vacuum=INCREMENTAL")
             database.execute("VACUUM INTO ?", (str(to),))
     except sqlite3.Error as error:
-        raise storage_error(error, str(path)) from error
+        raise storage_error(error, str(path if in_use else to)) from error
     sync(to)
 
 
