@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Generator
 
 import pytest
@@ -14,6 +15,10 @@ from core.testing import pytest_plugin
 # How long an example takes says how busy the machine is, and nothing about the code.
 settings.register_profile("larkflock", deadline=None)
 settings.load_profile("larkflock")
+
+# A shell has what runs in the background ignore Ctrl+C, and so would every program that a test starts and ends with it.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_configure(config: pytest.Config) -> None:

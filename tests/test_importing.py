@@ -44,14 +44,6 @@ CHANGES = {
 }
 
 
-@pytest.fixture(autouse=True)
-def interruptible() -> Iterator[None]:
-    """Also where the tests run in the background, and a shell has them ignore Ctrl+C."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
-
-
 def process() -> tuple[object, ...]:
     root = logging.root
     handlers = (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM))

@@ -38,7 +38,7 @@ def record(start: Start, *, file: Path, begin: Point | None, end: Point | None, 
         try:
             after = 0 if begin is None else begin.before(journal, zone, now)
             until = journal.head() if end is None else end.before(journal, zone, now)
-            if end is not None and until <= after:
+            if begin is not None and end is not None and until <= after:
                 raise click.UsageError("--to is not after --from: there is nothing in between")
             written = write(file, journal, after, until, Anonymizer() if anonymize else None)
         finally:

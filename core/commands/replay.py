@@ -72,7 +72,7 @@ def replay(
             standing.began if standing and begin is None else begin.before(journal, settings.zone, now) if begin else 0
         )
         last = None if end is None else min(journal.head(), end.before(journal, settings.zone, now))
-        if last is not None and last <= first:
+        if begin is not None and last is not None and last <= first:
             raise click.UsageError("--to is not after --from: there is nothing in between")
         lost = losses(plugin, standing, first, trimmed) if standing else []
         store.close()
