@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import archive_account
-import orjson
 import pytest
+from application import witnessed
 
 from core.app import Application, milliseconds
 from core.loading.plugins import load
@@ -28,19 +28,6 @@ async def until(true: Callable[[], object], what: str) -> None:
     while not true():
         assert time.monotonic() < deadline, f"waited too long for {what}"
         await asyncio.sleep(0.02)
-
-
-def witnessed(sandbox: Sandbox) -> list[dict[str, Any]]:
-    """Every event that the world announces from now on."""
-    events: list[dict[str, Any]] = []
-    push = sandbox.gateway.delivery.push
-
-    def listen(event: bytes) -> None:
-        events.append(orjson.loads(event))
-        push(event)
-
-    sandbox.world._listener = listen
-    return events
 
 
 def table(sandbox: Sandbox, table_id: str, key: str) -> dict[str, Fields]:

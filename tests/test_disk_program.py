@@ -8,11 +8,11 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
 
 import activity_table
 import orjson
 import pytest
+from application import witnessed
 from faulty_disk import FULL, READ_ONLY, FaultyDisk
 from sandbox_client import until
 
@@ -51,19 +51,6 @@ def say(sandbox: Sandbox) -> None:
     chat = next(iter(sandbox.world.chats.values()))
     content = orjson.dumps({"text": "你好世界"}).decode()
     sandbox.world.say(chat, next(iter(chat.members)), "text", content)
-
-
-def witnessed(sandbox: Sandbox) -> list[dict[str, Any]]:
-    """Every event that the world announces from now on."""
-    events: list[dict[str, Any]] = []
-    push = sandbox.gateway.delivery.push
-
-    def listen(event: bytes) -> None:
-        events.append(orjson.loads(event))
-        push(event)
-
-    sandbox.world._listener = listen
-    return events
 
 
 @pytest.mark.parametrize(("fault", "advice"), [(FULL, "free space"), (READ_ONLY, "writable")])

@@ -17,7 +17,7 @@ from zoneinfo import ZoneInfo
 from loguru import logger
 
 from ..context import Context
-from ..errors import ApiFailure, Malformed, NotReady, Replaced, StorageError
+from ..errors import Malformed, Replaced, StorageError
 from ..events import Event
 from ..loading.plugins import Plugin
 from ..platform import Platform
@@ -26,7 +26,7 @@ from ..status import PluginPhase, PluginStatus, Status
 from ..storage.protocol import Engine, JournalHandle, StoreHandle
 from ..storage.values import Commit, Consumer, Failure, Stored, Timer
 from ..unit import Answer, Unit
-from .attempts import MOST_ATTEMPTS, backoff, pause, raced
+from .attempts import MOST_ATTEMPTS, backoff, passes, pause
 from .calling import HookCalls
 from .delivery import Delivery, read_event, told, told_whole
 from .plugin_thread import PluginThread
@@ -41,8 +41,6 @@ COMMIT_EVERY: Final = 0.05
 
 What arrives after a pause is handled at once.
 """
-NOT_YET: Final = (NotReady, StorageError, ApiFailure, TimeoutError)
-"""What a start may raise any number of times; whatever else it raises ends the plugin."""
 HOOK_TIMEOUT: Final = 30.0
 SHUTDOWN_TIMEOUT: Final = 10.0
 TICK: Final = 0.5
@@ -200,7 +198,7 @@ class PluginConsumer:
                 await self._hooks.call("startup", self._hook_timeout, ctx=context)
                 self._commit(context, store, self._cursor)
             except Exception as error:
-                if not isinstance(error, NOT_YET) and not raced(error, tries):
+                if not passes(error, tries):
                     raise
                 if self._streak.met(error) and self._suspend(context, store):
                     await self._suspended(store)
