@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import gc
+import os
 
+# Pydantic looks through every installed distribution for plugins of its own; none is meant for this program.
+os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
 gc.set_threshold(20_000)  # Imports make 200,000 objects and no garbage; looking for it every 700 costs a tenth.
 
 from .cli import main  # noqa: E402
