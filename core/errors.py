@@ -123,9 +123,9 @@ class ApiError(ApiFailure):
         scopes: Sequence[str] = (),
         link: str = "",
     ) -> None:
-        super().__init__(
-            f"{name}: {code} {msg}{f' ({detail})' if detail else ''}{f' [log id {log_id}]' if log_id else ''}"
-        )
+        self.lasting = f"{name}: {code} {msg}{f' ({detail})' if detail else ''}"
+        """The message without what differs each time: the log ID."""
+        super().__init__(f"{self.lasting}{f' [log id {log_id}]' if log_id else ''}")
         self.name = name
         self.code = code
         self.msg = msg

@@ -9,12 +9,14 @@ import os
 import re
 import tomllib
 from collections.abc import Mapping
+from io import StringIO
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 from urllib.parse import SplitResult, urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from dotenv import dotenv_values
+from dotenv.parser import parse_stream
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, StrictBool, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
@@ -142,16 +144,26 @@ class PluginSettings(BaseModel):
 def environment(overrides: Mapping[str, str] | None = None) -> dict[str, str]:
     """Every name that may be set from outside: ``.env``, the environment over it, ``overrides`` over both.
 
-    What is empty counts as not set. Raises ``ConfigurationError`` when ``.env`` cannot be read.
+    What is empty counts as not set. Raises ``ConfigurationError`` when ``.env``, or a line of it, cannot be read.
     """
-    try:
-        merged = {name: value for name, value in dotenv_values(".env", encoding="utf-8-sig").items() if value}
-    except (OSError, UnicodeDecodeError) as error:
-        problem = Problem(".env", f"cannot be read: {error}", "save it as UTF-8 text that this user may read")
-        raise ConfigurationError([problem]) from error
+    merged = _read_env_file(Path(".env"))
     merged.update({name: value for name, value in os.environ.items() if value})
     merged.update(overrides or {})
     return merged
+
+
+def _read_env_file(path: Path) -> dict[str, str]:
+    try:
+        if not (path.is_file() or path.is_fifo()):  # A folder of that name may be a virtual environment.
+            return {}
+        text = path.read_text("utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        problem = Problem(str(path), f"cannot be read: {error}", "save it as UTF-8 text that this user may read")
+        raise ConfigurationError([problem]) from error
+    if odd := [binding.original.line for binding in parse_stream(StringIO(text)) if binding.error]:
+        fix = "correct it, close its quotation mark, or put # before it"
+        raise ConfigurationError([Problem(f"{path} line {line}", "is no NAME=value", fix) for line in odd])
+    return {name: value for name, value in dotenv_values(stream=StringIO(text)).items() if value}
 
 
 def load_settings(env: Mapping[str, str], *, needs_credentials: bool) -> Settings:

@@ -17,7 +17,7 @@ _ABSENT: Any = object()
 NOTHING: Final = b"{}"
 """The answer that shows nothing and leaves the card as it is."""
 
-MOST_KEPT: Final = 2000
+MOST_KEPT: Final = 500
 """Rows of one table that are kept in memory from batch to batch."""
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from log_lines import logged
 from mirror_stage import sent, staged
-from unruly import CREATE, DELETE, UPDATE, answer_lost, refused
+from unruly import CREATE, DELETE, FIELDS, UPDATE, answer_lost, refused
 
 from core.errors import StorageError
 from core.mirroring.mirror import RETRY_AFTER
@@ -225,6 +225,19 @@ async def test_no_permission_is_said_with_what_to_do(tmp_path: Path) -> None:
         assert not await stage.flush()
         assert "edit access to the base" in stage.entry.problem
         assert await stage.flush()
+
+
+async def test_what_bitable_refuses_each_time_is_told_once_for_each_call_that_meets_it(tmp_path: Path) -> None:
+    async with staged(tmp_path) as stage:
+        assert await stage.flush()
+        stage.sandbox.bases.find(stage.sandbox.tables.app_token).delete_tables([stage.table_id])
+        stage.put(stage.people[0], count=1)
+        with logged() as lines:
+            assert [await stage.flush() for _ in range(5)] == [False] * 5
+        told = [line for line in lines if f"(BITABLE_TABLE_ID={stage.table_id}) is not mirrored now: " in line]
+        assert [line.split(": ")[1] for line in told] == [CREATE, FIELDS]
+        assert all("1254041" in line and "[log id " in line for line in told)
+        assert stage.entry.problem in told[1]
 
 
 async def test_a_local_disk_that_refuses_is_a_problem_of_the_table_and_no_crash(tmp_path: Path) -> None:

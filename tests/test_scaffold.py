@@ -141,11 +141,12 @@ def test_what_is_there_is_never_overwritten(tmp_path: Path) -> None:
         ("x" * 41, "at most 40"),
         ("attachment", "the kernel's own name"),
         ("activity", "bundled"),
+        ("run", "`python -m core run` is a command of the program; choose another, such as my-run"),
     ],
 )
 def test_a_name_that_cannot_be_is_refused_with_one_that_can(given: str, advice: str) -> None:
     with pytest.raises(NoSuchName, match=advice):
-        checked_name(given, {"activity": "bundled"})
+        checked_name(given, {"activity": "bundled"}, ["run"])
 
 
 @pytest.mark.parametrize("given", ["check-in", "check_in", "a", "x" * 40])

@@ -108,6 +108,20 @@ def test_an_env_file_that_is_not_utf_8_is_one_clear_problem() -> None:
     assert problem.fix == "save it as UTF-8 text that this user may read"
 
 
+def test_every_line_of_the_env_file_that_is_no_setting_is_named() -> None:
+    Path(".env").write_text("# mine\nAPP_ID=cli_1\n=cli_2\nAPP_SECRET='never closed\n")
+    told = problems(environment)
+    assert [str(problem) for problem in told] == [
+        f".env line {line}: is no NAME=value\n    → correct it, close its quotation mark, or put # before it"
+        for line in (3, 4)
+    ]
+
+
+def test_a_folder_called_env_holds_no_settings() -> None:
+    Path(".env").mkdir()
+    assert "APP_ID" not in environment()
+
+
 WRONG: dict[str, tuple[str, str, str]] = {
     "CHAT_ID": ("oc_ok, ou_person", "a group's ID starts with oc_, not ou_person", "correct CHAT_ID"),
     "TIMEZONE": ("Mars/Olympus", "'Mars/Olympus' is no time zone", "use an IANA name such as Asia/Shanghai"),

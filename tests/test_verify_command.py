@@ -92,6 +92,18 @@ async def test_an_unknown_table_is_refused_with_those_there_are(desk: Desk) -> N
     assert "use one of: activity.activity" in refused.output
 
 
+async def test_a_table_that_is_gone_is_named_and_the_others_are_compared(desk: Desk) -> None:
+    plugins = desk.directory / "plugins.toml"
+    plugins.write_text("[plugins.activity]\nenabled = true\n[plugins.pin]\nenabled = true\n")
+    gone = desk.sandbox.tables.activity
+    desk.sandbox.bases.find(desk.sandbox.tables.app_token).delete_tables([gone])
+    found = await desk.verify("--repair")
+    assert found.exit_code == 1, found.output
+    assert f"activity.activity (BITABLE_TABLE_ID={gone}) cannot be compared: bitable" in found.output
+    assert "1254041" in found.output
+    assert "pin.pin: 0 rows here, 0 records there: no difference" in found.output
+
+
 async def test_without_a_base_there_is_nothing_to_compare(desk: Desk) -> None:
     refused = await desk.verify(BITABLE_APP_TOKEN="", BITABLE_TABLE_ID="")
     assert refused.exit_code == 2

@@ -20,7 +20,8 @@ from ..scaffold import LICENSES
 @click.option("--author", default="", metavar='"ANN <ann@…>"', help="Whose it is; may be left out.")
 @click.option("--license", "terms", type=click.Choice(LICENSES), default="MIT", show_default=True)
 @click.option("--table/--no-table", default=True, show_default=True, help="With a table, or a few facts only.")
-def new(*, name: str, into: Path, author: str, terms: str, table: bool) -> None:
+@click.pass_context
+def new(context: click.Context, *, name: str, into: Path, author: str, terms: str, table: bool) -> None:
     """Write a package for a new plugin, in a folder called NAME.
 
     It counts how often each person says a word: change that to what you want. It comes with tests, which pass, and a
@@ -33,7 +34,9 @@ def new(*, name: str, into: Path, author: str, terms: str, table: bool) -> None:
     from ..scaffold import AlreadyThere, NewPlugin, NoSuchName, checked_name
 
     try:
-        plugin = checked_name(name, {one.name: one.source for one in available().values()})
+        program = context.find_root().command
+        commands = program.list_commands(context) if isinstance(program, click.Group) else []
+        plugin = checked_name(name, {one.name: one.source for one in available().values()}, commands)
     except NoSuchName as problem:
         raise click.BadParameter(str(problem), param_hint="NAME") from problem
     try:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from ..errors import LarkflockError
+from ..errors import ApiError, LarkflockError
 from .online import Mirrored, mirrored_tables, online, settings_of
 from .start import Start
 
@@ -39,6 +39,7 @@ def verify(start: Start, *, table: str | None, repair: bool) -> None:
                                                                 else the first
       changed         cells that are not as stored             --repair writes them
     Columns that are not mirrored and records without a whole key are a person's, they are left alone.
+    A table that is gone, or lacks a column, is named, and the others are compared.
     The program must not run meanwhile: it writes the same records. Exit code 1 when something differs still.
     """
     import asyncio
@@ -49,19 +50,28 @@ def verify(start: Start, *, table: str | None, repair: bool) -> None:
     chosen = mirrored_tables(start, settings, table)
     with sole_instance(settings.data_dir):
         start.engine().close()  # It says so when nothing is stored yet.
-        differences = asyncio.run(_verified(settings, chosen, mend=repair))
+        differences, unread = asyncio.run(_verified(settings, chosen, mend=repair))
     if differences and not repair:
-        click.echo("`tables verify --repair` mends it.")
+        click.echo("`tables verify --repair` mends what differs.")
+    if unread or (differences and not repair):
         sys.exit(1)
 
 
-async def _verified(settings: Settings, chosen: list[Mirrored], *, mend: bool) -> int:
-    total = 0
+async def _verified(settings: Settings, chosen: list[Mirrored], *, mend: bool) -> tuple[int, int]:
+    """(differences, tables that could not be compared)."""
+    from ..mirroring.blueprint import TableMismatch
+
+    total = unread = 0
     async with online(settings) as (api, store):
         _say_cost(store, chosen, api.ledger)
         for one in chosen:
-            total += await _compared(settings, api, store, one, mend=mend)
-    return total
+            try:
+                total += await _compared(settings, api, store, one, mend=mend)
+            except (ApiError, TableMismatch) as error:  # About this table; what stops all calls is another error.
+                unread += 1
+                place = f"{one.full} ({one.table.setting}={one.table_id})"
+                click.secho(f"{place} cannot be compared: {error}", fg="red", err=True)
+    return total, unread
 
 
 def _say_cost(store: StoreHandle, chosen: Iterable[Mirrored], ledger: Ledger) -> None:

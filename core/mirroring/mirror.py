@@ -13,7 +13,7 @@ from typing import Final
 
 from loguru import logger
 
-from ..errors import ApiFailure, StorageError
+from ..errors import ApiError, ApiFailure, StorageError
 from ..feishu.ledger import Ledger
 from ..pace import Pace
 from .blueprint import TableMismatch
@@ -125,9 +125,11 @@ class Mirror:
             try:
                 await work()
             except (ApiFailure, TableMismatch, StorageError) as error:
-                if entry.problem != str(error):
-                    logger.error("{}.{} is not mirrored now: {}", entry.plugin, entry.table.name, error)
-                return self._failed(entry, str(error))
+                problem = error.lasting if isinstance(error, ApiError) else str(error)
+                if entry.problem != problem:
+                    place = f"{entry.plugin}.{entry.table.name} ({entry.table.setting}={entry.table_id})"
+                    logger.error("{} is not mirrored now: {}", place, error)
+                return self._failed(entry, problem)
             except Exception as error:  # An answer of a shape nobody foresaw must not end the program.
                 logger.opt(exception=error).error("{}.{} is not mirrored now.", entry.plugin, entry.table.name)
                 return self._failed(entry, f"unexpected {type(error).__name__}: {error}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from email.utils import parseaddr
 from importlib.resources import files
@@ -114,10 +114,11 @@ class NewPlugin:
         return PurePosixPath(*(named.get(part, part) for part in place.parts))
 
 
-def checked_name(given: str, taken: Mapping[str, str]) -> str:
+def checked_name(given: str, taken: Mapping[str, str], commands: Collection[str] = ()) -> str:
     """The plugin's name for what somebody typed: ``check-in`` is ``check_in``. Raises ``NoSuchName``.
 
-    ``taken`` are the names of plugins that are there, and where they come from.
+    ``taken`` are the names of plugins that are there, and where they come from; ``commands`` are the program's own,
+    behind which those of a plugin would be hidden.
     """
     from ..manifest import NAME, RESERVED  # Help is shown without it: that has to be quick.
 
@@ -129,6 +130,8 @@ def checked_name(given: str, taken: Mapping[str, str]) -> str:
         )
     if name == RESERVED:
         raise NoSuchName(f"{given!r} is the kernel's own name; choose another, such as my-{given}")
+    if name in commands:
+        raise NoSuchName(f"`python -m core {name}` is a command of the program; choose another, such as my-{given}")
     if name in taken:
         raise NoSuchName(f"there is a plugin {name!r} already ({taken[name]}); choose another, such as my-{given}")
     return name
