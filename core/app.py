@@ -247,7 +247,8 @@ class Application:
         api = ApiStatus(ledger.month, ledger.quota, ledger.used, ledger.forecast(), ledger.by_name)
         history, disk = self.backfill.status(), self.upkeep.status(unread)
         not_in_force = self._reload.problem if self._reload else ""
-        parts = (connection, log, tuple(plugins), tuple(tables), api, outbox, attachments, history, disk, not_in_force)
+        about = (history, disk, not_in_force, self._people.problem)
+        parts = (connection, log, tuple(plugins), tuple(tables), api, outbox, attachments, *about)
         state, reasons = verdict(*parts)
         now = self._clock()
         return Status(state, reasons, self._started, now, *parts)

@@ -20,7 +20,9 @@ AGED: Final = LIFETIME // 2
 APP_NAME: Final = "机器人"
 """What an app is called: the contact API knows people only."""
 PAUSE: Final = 600 * 1000
-"""ms after a failed call before the next one: names must not cost more calls than rows."""
+"""ms after a failed call before the next one, and twice as long after each that follows: names must not cost more calls
+than rows, and what is refused for good next to none."""
+LONGEST_PAUSE: Final = 6 * 3600 * 1000
 
 Uses = Sequence[tuple[str, Table, str]]
 """(plugin, table, column of open_ids) of every mirrored column that shows names."""
@@ -36,19 +38,22 @@ class People:
         self._clock = clock
         self._missed: dict[str, None] = {}
         self._not_before = 0
+        self._failures = 0
+        """Calls in a row that failed."""
         self.problem = ""
+        """Why the last call failed, or empty."""
 
     async def learn(self, open_ids: Sequence[str]) -> None:
         """Look up those of ``open_ids`` whose name is unknown or old; on a failure the old names stay.
 
-        After a failure nobody is looked up for ``PAUSE``; those it concerned are looked up with the next ones.
+        After a failure nobody is looked up for a while; those it concerned are looked up with the next ones.
         """
         now = self._clock()
         known = self._store.people(open_ids)
         wanted = [one for one in open_ids if one not in known or abs(now - known[one][1]) >= LIFETIME]
         names = {one: APP_NAME for one in wanted if not one.startswith(contact.PERSON_ID)}
         wanted = [one for one in wanted if one not in names]
-        if self._not_before - PAUSE <= now < self._not_before:  # A clock that was put back ends the pause.
+        if self._not_before - LONGEST_PAUSE <= now < self._not_before:  # A clock that was put back ends the pause.
             self._missed.update(dict.fromkeys(wanted))
         else:
             names.update(await self._looked_up(list(dict.fromkeys([*wanted, *self._missed])), now))
@@ -69,8 +74,10 @@ class People:
                 found = await contact.names(self._api, some)
             except (ApiFailure, KeyError, TypeError, AttributeError) as error:  # An answer of any shape.
                 problem = str(error) if isinstance(error, ApiFailure) else f"an unknown answer: {error!r}"
-                self._not_before = now + PAUSE
+                self._not_before = now + min(LONGEST_PAUSE, PAUSE * 2 ** min(self._failures, 6))
+                self._failures += 1
                 break
+            self._failures = 0
             names.update({one: found.get(one) or known.get(one, ("", 0))[0] for one in some})
         if problem and problem != self.problem:
             logger.warning("Names cannot be looked up now, rows are written without: {}", problem)

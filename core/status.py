@@ -198,3 +198,5 @@ class Status:
     disk: DiskStatus = DiskStatus()
     not_in_force: str = ""
     """Why ``plugins.toml`` as it stands now is not what the program runs by, or empty."""
+    nameless: str = ""
+    """Why people's names cannot be looked up, or empty."""

@@ -36,6 +36,7 @@ def verdict(
     history: HistoryStatus = NO_HISTORY,
     disk: DiskStatus = NO_DISK,
     not_in_force: str = "",
+    nameless: str = "",
 ) -> tuple[State, tuple[str, ...]]:
     """The state, and what an operator should know about it."""
     blocking = _blocking(connection, journal)
@@ -53,6 +54,8 @@ def verdict(
         lasting.append(disk.warning)
     if not_in_force:
         lasting.append(f"a change is not in force: {not_in_force}")
+    if nameless:
+        lasting.append(f"names cannot be looked up: {nameless}")
     if api.quota and api.used >= api.quota:
         lasting.append(f"all {api.quota} API calls of {api.month} are used; tables are written again next month")
     if blocking:

@@ -132,6 +132,19 @@ def test_another_archive_in_the_same_directory_is_exported_whole(group: Driver, 
     assert "om_9" in read_jsonl(tmp_path / "out")
 
 
+def test_an_archive_that_went_back_to_a_backup_is_exported_whole(group: Driver, tmp_path: Path) -> None:
+    with Driver(tmp_path / "now") as driver:
+        driver.deliver(*(message(f"om_{number}", "a", "后来没有了", at=NOVEMBER + number) for number in range(9)))
+        done(driver, tmp_path / "out", "jsonl")
+    (tmp_path / "now").rename(tmp_path / "lost")
+    (tmp_path / "data").rename(tmp_path / "now")  # Three messages: all below the revision that the files came to.
+    with Driver(tmp_path / "now") as driver:
+        driver.deliver(message("om_4", "b", "新的", at=NOVEMBER + MINUTE))
+        assert done(driver, tmp_path / "out", "jsonl").startswith("4 new or changed messages: 2 of 2 files")
+        assert done(driver, tmp_path / "out", "jsonl").startswith("0 new or changed messages: 0 of 2 files")
+    assert set(read_jsonl(tmp_path / "out")) == {"om_1", "om_2", "om_3", "om_4"}
+
+
 def test_older_messages_can_be_left_out(group: Driver, tmp_path: Path) -> None:
     said = done(group, tmp_path / "out", "jsonl", "--since", "2026-11-01")
     assert said.startswith("2 new or changed messages: 1 of 1 files")

@@ -155,6 +155,25 @@ def test_a_recall_takes_nothing_away_from_a_topic_but_the_message(group: Driver)
     assert group.topics()["om_1"]["replies"] == 2
 
 
+def test_a_reply_from_bitable_that_is_read_again_counts_once_and_keeps_its_files(group: Driver) -> None:
+    link = "https://applink.feishu.cn/client/chat/open?openChatId=oc_group&messageId=om_1"
+    old = TOPICS.blank | {"topic_id": "om_1", "last_reply": NOVEMBER, "replies": 3, "status": "活跃", "link": link}
+    group.store.adopt("archive", TOPICS, [("rec1", old)])
+    rows = {"om_2": {"created": NOVEMBER - DAY, "files": [{"file_token": "box1", "name": "图.png"}]}, "om_3": {}}
+    for name, values in rows.items():
+        reply = ARCHIVE.blank | {"message_id": name, "topic_id": "om_1", "content": "好", "person_id": "b", **values}
+        group.store.adopt("archive", ARCHIVE, [(f"rec_{name}", reply)])
+    group.restart()
+    group.deliver(message("om_2", "b", "好", at=NOVEMBER - DAY, parent="om_1"))
+    assert group.topics()["om_1"]["replies"] == 3
+    assert [file["file_token"] for file in group.row("om_2")["files"]] == ["box1"]
+    group.deliver(message("om_3", "b", "好", at=NOVEMBER - HOUR, parent="om_1"))
+    assert group.topics()["om_1"]["replies"] == 3
+    group.deliver(message("om_9", "b", "还在", at=NOVEMBER + HOUR, parent="om_1"))
+    topic = group.topics()["om_1"]
+    assert (topic["replies"], topic["last_reply"]) == (4, NOVEMBER + HOUR)
+
+
 def test_messages_that_answer_without_replying_are_grouped_when_asked(tmp_path: Path) -> None:
     said = [
         message("om_1", "a", "数据库迁移脚本谁来写", at=NOVEMBER),

@@ -9,6 +9,8 @@ from api_client import DAY
 from mirror_stage import staged
 from unruly import NAMES, UPDATE, refused
 
+from core.people import LONGEST_PAUSE, PAUSE
+
 NOW = "2026-11"
 
 
@@ -63,6 +65,28 @@ async def test_somebody_nobody_may_see_is_not_asked_for_again_and_again(tmp_path
         stage.put("ou_stranger", count=2)
         await stage.flush()
         assert stage.calls(NAMES) == 1
+
+
+async def test_names_that_are_refused_for_good_cost_next_to_nothing(tmp_path: Path) -> None:
+    """A group of 20 for a day, looked at every 10 s as where there is no base."""
+    async with staged(tmp_path) as stage:
+        stage.put(*stage.invite(20), count=1)
+        stage.sandbox.troubles[NAMES].extend([refused(99991672, 400, "Access denied")] * 1000)
+        for _ in range(DAY // 10_000):
+            await stage.directory.learn_strangers()
+            stage.clock.now += 10_000
+        assert 5 <= stage.calls(NAMES) <= 10
+        stage.sandbox.troubles[NAMES].clear()
+        stage.clock.now += LONGEST_PAUSE
+        await stage.directory.learn_strangers()
+        assert stage.directory.problem == ""
+        stage.sandbox.troubles[NAMES].append(refused(99991672, 400, "Access denied"))
+        stage.clock.now += DAY
+        await stage.directory.learn(["ou_new"])
+        calls = stage.calls(NAMES)
+        stage.clock.now += PAUSE
+        await stage.directory.learn(["ou_new"])  # The pause is as short again as at first.
+        assert stage.calls(NAMES) == calls + 1
 
 
 async def test_without_the_contact_api_rows_are_written_and_names_follow(tmp_path: Path) -> None:

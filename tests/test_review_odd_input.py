@@ -59,10 +59,10 @@ async def test_a_person_without_an_id_ended_the_program(tmp_path: Path) -> None:
     now = 1_793_500_000_000
     with closing(open_engine(tmp_path).store()) as store:
         people = People(OddContacts(), store, lambda: (), clock=lambda: now)
-        for _ in range(3):
+        for waits in (1, 2, 4):
             await people.learn(["ou_li"])
             assert people.problem == "contact.v3.user.batch: the answer is no list of open_id"
-            now += PAUSE
+            now += waits * PAUSE
         await people.learn(["ou_li"])
         assert (people.names(["ou_li"]), people.problem) == ({"ou_li": "李雷"}, "")
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pytest
 from aiohttp import web
 from mirror_stage import PLUGIN, ROWS, staged
-from unruly import CREATE, DELETE, FIELDS, UPDATE, refused
+from unruly import CREATE, DELETE, FIELDS, SEARCH, UPDATE, refused
 
 from sandbox.endpoint import Answer, Call
 from sandbox.reply import ApiError
@@ -49,6 +50,41 @@ async def test_a_full_table_does_not_keep_rows_from_being_changed_and_deleted(tm
         assert await stage.flush()
         assert sorted(stage.counts().values()) == [1, 2, 9]
         assert len(stage.sandbox.seen[DELETE]) == 1
+
+
+@pytest.mark.parametrize(("code", "status"), [(1254103, 200), (1254302, 403), (99991672, 400)])
+async def test_what_is_refused_for_good_is_not_looked_for_in_the_table(tmp_path: Path, code: int, status: int) -> None:
+    async with staged(tmp_path) as stage:
+        one, two, *_ = stage.people
+        stage.put(one, count=1)
+        assert await stage.flush()
+        searched = stage.calls(SEARCH)
+        stage.sandbox.troubles[CREATE].extend([refused(code, status)] * 4)
+        stage.put(two, count=2)
+        for _ in range(4):
+            before = stage.calls()
+            assert not await stage.flush()
+            assert stage.calls() - before == 1
+        assert stage.calls(SEARCH) == searched
+        assert await stage.flush()
+        assert sorted(stage.counts().values()) == [1, 2]
+        assert len(stage.there.records) == 2
+
+
+async def test_of_a_refusal_that_says_nothing_of_the_write_the_table_is_asked(tmp_path: Path) -> None:
+    async with staged(tmp_path) as stage:
+
+        async def done_and_refused(call: Call, answer: Answer) -> Any:
+            await answer(call)
+            raise ApiError(1299999, "Unknown")
+
+        assert await stage.flush()
+        stage.sandbox.troubles[CREATE].append(done_and_refused)
+        stage.put(stage.people[0], count=2)
+        assert not await stage.flush()
+        assert await stage.flush()
+        assert list(stage.counts().values()) == [2]
+        assert len(stage.there.records) == 1
 
 
 async def test_a_column_of_another_type_is_told_before_every_row_is_tried_by_itself(tmp_path: Path) -> None:

@@ -36,6 +36,7 @@ def told(
     api: ApiStatus | None = None,
     outbox: OutboxStatus | None = None,
     attachments: AttachmentStatus | None = None,
+    nameless: str = "",
 ) -> tuple[str, tuple[str, ...]]:
     return verdict(
         connection,
@@ -45,6 +46,7 @@ def told(
         api or ApiStatus(),
         outbox or OutboxStatus(),
         attachments or AttachmentStatus(),
+        nameless=nameless,
     )
 
 
@@ -125,6 +127,11 @@ def test_degraded_is_when_a_message_cannot_be_sent() -> None:
     assert told(outbox=OutboxStatus(waiting=3, failed=4)) == ("healthy", ())
     reason = "1 messages wait and 2 were given up; the last: pin: 230002 not in the group"
     assert told(outbox=OutboxStatus(1, 2, "pin: 230002 not in the group")) == ("degraded", (reason,))
+
+
+def test_degraded_is_when_names_cannot_be_looked_up() -> None:
+    reason = "names cannot be looked up: contact.v3.user.batch: 99991672 Access denied"
+    assert told(nameless="contact.v3.user.batch: 99991672 Access denied") == ("degraded", (reason,))
 
 
 def test_degraded_is_when_no_attachment_can_be_fetched() -> None:

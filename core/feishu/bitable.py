@@ -37,6 +37,8 @@ REPEATABLE: Final = frozenset(
 )
 RECORD_MISSING: Final = frozenset({1254043, 1254006})
 TOKEN_REUSED: Final = frozenset({1254608, 1255006})
+REFUSALS: Final = frozenset(range(1254000, 1255000)) - REPEATABLE - TOKEN_REUSED
+"""The platform has looked at the request and does none of it; of other errors nobody knows (FEISHU.md §5.7)."""
 TOO_MANY_RECORDS: Final = 1254104
 DATA_NOT_CHANGED: Final = 1254606
 NAME_TAKEN: Final = frozenset({1254013, 1254014})

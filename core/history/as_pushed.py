@@ -53,7 +53,7 @@ def as_pushed(item: Mapping[str, Any], bots: Collection[str] = ()) -> list[bytes
             message[name] = _text(item, name)
     message |= {
         "create_time": sent,
-        "update_time": changed if updated else sent,
+        "update_time": sent,
         "chat_id": chat_id,
         "chat_type": "group",
         "message_type": kind,
@@ -68,7 +68,7 @@ def as_pushed(item: Mapping[str, Any], bots: Collection[str] = ()) -> list[bytes
         recall = {"message_id": message_id, "chat_id": chat_id, "recall_time": changed}
         events.append(_event(RECALL, f"recall:{message_id}", changed, tenant, recall))
     elif updated:
-        edit = {"operator_id": author, "message": message}
+        edit = {"operator_id": author, "message": {**message, "update_time": changed}}
         events.append(_event(EDIT, f"edit:{message_id}:{changed}", changed, tenant, edit))
     return events
 

@@ -15,7 +15,7 @@ import orjson
 from loguru import logger
 
 from ..errors import ApiError
-from ..feishu import bitable, cells
+from ..feishu import bitable, cells, scopes
 from ..feishu.bitable import RemoteTable
 from ..people import People
 from ..status import TableStatus
@@ -90,7 +90,8 @@ class MirroredTable:
         self._store.set_note(note, self.table_id)
         self.adopted = True
         if taken:
-            logger.info("{}: took over {} rows that were in Bitable already", self._name, taken)
+            what = "what they count must not be read again with --since"
+            logger.info("{}: took over {} rows that were in Bitable already; {}", self._name, taken, what)
 
     async def flush(self) -> None:
         """Write every row that Bitable does not show as it is. Raises ``ApiFailure`` or ``TableMismatch``."""
@@ -241,10 +242,11 @@ class MirroredTable:
             if error.code in bitable.TOKEN_REUSED or (refused and error.repeated):
                 await self._reconcile(batch)  # Of an attempt before this one the answer may have been lost.
                 return
-            if not refused:
-                raise  # Likewise: the next flush looks.
+            known_undone = not error.repeated and (error.code in bitable.REFUSALS or error.code in scopes.NOT_GRANTED)
+            if not refused and not known_undone:
+                raise  # Likewise: the next flush looks, which costs a call for every 500 rows of the table.
             self._store.end_batch(self.plugin, self.table, batch, None)
-            if not await self._split(error, rows, self._write):
+            if not refused or not await self._split(error, rows, self._write):
                 raise
 
     async def _repeat(self, batch: Batch) -> None:

@@ -29,20 +29,27 @@ def keep(message: Message, ctx: Ctx) -> None:
         _revise(before, content, ctx)
         return
     row = entry(message, ctx.timezone) | said(content, ctx.timezone)
+    in_bitable = before is not None  # Taken over: its topic counts it, and its files are there.
+    uploaded = before["files"] if before is not None else []
+    if uploaded:
+        row["files"] = uploaded
     row["topic_id"] = topic_of(message, row, ctx)
     row = _write(message.id, ctx, **row)
     early = ctx.table(EARLY).get(message.id)
     if early is not None:
         ctx.table(EARLY).delete(message.id)
         row = _catch_up(row, early, ctx)
-    _attach(row, (), ctx)
+    if not uploaded:
+        _attach(row, (), ctx)
     if message.message_type == FORWARD and row["status"] != RECALLED:
         ask(ctx, MESSAGE, message.id, at=ctx.now())
-    if row["status"] != RECALLED:
-        threads.joined(row, ctx)
-    else:
+    if row["status"] == RECALLED:
         forget(row, ctx)
         threads.left(row, ctx)
+    elif in_bitable:
+        threads.recounted(row, ctx)
+    else:
+        threads.joined(row, ctx)
     _learn_names(message, content, ctx)
 
 

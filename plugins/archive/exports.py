@@ -73,6 +73,13 @@ class Position:
     revision: int = -1
     parts: list[tuple[str, str, str]] = field(default_factory=list)
     """Every file: group, month, and the fingerprint of what it says beside its messages."""
+    newest: str = ""
+    """The message that has ``revision``."""
+
+    def is_ahead_of(self, stored: Stored) -> bool:
+        """Whether the archive went back since, as to a backup: a revision of a message never falls otherwise."""
+        row = stored.get(ARCHIVE, self.newest) if self.newest else None
+        return bool(self.newest) and (row is None or row["revision"] < self.revision)
 
 
 def export(
@@ -86,14 +93,15 @@ def export(
 ) -> Exported:
     """Bring the files of ``form`` in ``directory`` up to date; messages sent before ``since`` (ms UTC) are left out.
 
-    With ``everything``, and where the last run had another ``since`` or another archive, all of them are written.
+    With ``everything``, and where the last run had another ``since``, another archive or a later state of this one, all
+    of them are written.
     """
     positions = _positions(directory)
     archive = hashlib.blake2b(str(stored.data_dir.resolve()).encode(), digest_size=8).hexdigest()
     position = positions.get(form, Position())
-    if everything or (position.archive, position.since) != (archive, since):
+    if everything or (position.archive, position.since) != (archive, since) or position.is_ahead_of(stored):
         position = Position(archive, since)
-    changed, count, revision = _changes(stored, form, position)
+    changed, count, revision, newest = _changes(stored, form, position)
     topics = pages.topics_by_part(stored) if form == "html" else {}
     before = {Part(chat_id, month): beside for chat_id, month, beside in position.parts}
     beside = {part: pages.fingerprint(topics.get(part, [])) for part in sorted({*before, *changed})}
@@ -113,7 +121,8 @@ def export(
         with replacing(directory / "index.html", form) as file:
             pages.write_index(file, list(beside), names)
     progress(len(wanted), len(wanted))
-    positions[form] = Position(archive, since, revision, [(*part, told) for part, told in beside.items()])
+    parts = [(*part, told) for part, told in beside.items()]
+    positions[form] = Position(archive, since, revision, parts, newest)
     with replacing(directory / POSITION, "json") as file:
         file.write(orjson.dumps(positions, option=orjson.OPT_INDENT_2).decode())
     return Exported(count, len(wanted), len(beside))
@@ -136,13 +145,14 @@ def replacing(path: Path, form: str) -> Iterator[TextIO]:
         partial.unlink(missing_ok=True)
 
 
-def _changes(stored: Stored, form: Format, position: Position) -> tuple[set[Part], int, int]:
-    """Where something is new or changed, how many messages that are, and up to which revision."""
+def _changes(stored: Stored, form: Format, position: Position) -> tuple[set[Part], int, int, str]:
+    """Where something is new or changed, how many messages that are, up to which revision, and which message has it."""
     changed: set[Part] = set()
-    count, last = 0, position.revision
+    count, last, newest = 0, position.revision, position.newest
     quoted: set[str] = set()
     for row in stored.select(ARCHIVE, between=("revision", position.revision + 1, None)):
-        last = max(last, row["revision"])
+        if row["revision"] > last:
+            last, newest = row["revision"], row["message_id"]
         quoted.add(row["message_id"])
         if _wanted(row, position):
             changed.add(Part.of(row, form))
@@ -150,7 +160,7 @@ def _changes(stored: Stored, form: Format, position: Position) -> tuple[set[Part
     if form == "html" and quoted and position.revision >= 0:  # Pages repeat what their messages reply to.
         replies = (row for row in stored.rows(ARCHIVE) if row["parent_id"] in quoted)
         changed.update(Part.of(row, form) for row in replies if _wanted(row, position))
-    return changed, count, last
+    return changed, count, last, newest
 
 
 def _wanted(row: Row, position: Position) -> bool:

@@ -63,10 +63,18 @@ def left(row: Row, ctx: Context[ArchiveConfig]) -> None:
         ctx.table(THREADS).set(topic_id, summarized="")
         if ctx.table(TOPICS).get(topic_id) is not None:
             ctx.table(TOPICS).set(topic_id, summary="", keywords="")
+    recounted(row, ctx)
+
+
+def recounted(row: Row, ctx: Context[ArchiveConfig]) -> None:
+    """Replies of the topic of ``row`` are others than before, and some of them may have been in Bitable only."""
+    topic_id = row["topic_id"]
+    thread = ctx.table(THREADS).get(topic_id)
     replies = Replies.of(ctx.table(ARCHIVE).find(topic_id=topic_id), topic_id)
-    if thread["unseen"]:
+    if thread is not None and thread["unseen"]:
         replies = replies.after(thread["unseen"], thread["unseen_until"])
-    _changed(topic_id, row["chat_id"], replies, ctx)
+    if thread is not None or replies.count:
+        _changed(topic_id, row["chat_id"], replies, ctx)
 
 
 async def move_on(topic_id: str, ctx: Context[ArchiveConfig]) -> int | None:

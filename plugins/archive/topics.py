@@ -53,6 +53,8 @@ class Replies:
         """With one more; ``row`` is of ``ARCHIVE``."""
         at, person = row["created"], row["person_id"]
         people = self.people
+        if at is None:  # It was in Bitable before, without a time.
+            return type(self)(self.count + 1, self.first, self.last, people)
         if person and people.get(person, at + 1) > at:
             people = {**people, person: at}
         first = at if self.first is None else min(self.first, at)
@@ -82,7 +84,8 @@ def shown(topic_id: str, chat_id: str, replies: Replies, root: Row | None, timez
         created = root["created"]
         starter = root["person_id"]
         if starter and root["status"] != RECALLED:
-            people[starter] = min(people.get(starter, created), created)
+            at = created if created is not None else replies.first or 0
+            people[starter] = min(people.get(starter, at), at)
     begun = created if created is not None else replies.first
     return {
         "title": title(root),
