@@ -120,6 +120,7 @@ class ApiError(ApiFailure):
         log_id: str = "",
         detail: str = "",
         passing: bool = False,
+        of_app: bool = False,
         scopes: Sequence[str] = (),
         link: str = "",
     ) -> None:
@@ -133,7 +134,9 @@ class ApiError(ApiFailure):
         self.log_id = log_id
         self.detail = detail
         self.passing = passing
-        """It says nothing about the request: a rate limit, a fault of the platform, a token that was refused."""
+        """It says nothing about the request: a rate limit, a fault of the platform, a token or the app refused."""
+        self.of_app = of_app
+        """The app is refused, whatever it asks for, until a person changes something."""
         self.scopes = tuple(scopes)
         """For want of one of these it was refused."""
         self.link = link

@@ -22,11 +22,13 @@ from .feishu.transport import Api
 from .storage.protocol import StoreHandle
 from .storage.values import Unsent
 
-TICK: Final = 0.5
+TICK: Final = 1.0
 """Seconds after which the outbox looks by itself."""
 MOST_AT_ONCE: Final = 20
 MOST_ATTEMPTS: Final = 12
-"""Refusals that may pass, after which a message is given up."""
+"""Refusals of a message that may pass, after which it is given up."""
+MOST_FAULTS: Final = 1000
+"""Faults of the platform, about a week of them, after which a message is given up: they may be about this one only."""
 KEPT: Final = 30 * 24 * 3600 * 1000
 """ms for which the keys of sent messages are remembered."""
 MOST_LIMITERS: Final = 1000
@@ -115,9 +117,13 @@ class Outbox:
     def _failed(self, unsent: Unsent, error: ApiFailure) -> None:
         attempts, now = unsent.attempts + 1, self._clock()
         code = error.code if isinstance(error, ApiError) else 0
-        passing = not isinstance(error, ApiError) or error.passing or code in messages.PASSING
         closed = isinstance(error, QuotaExhausted) or code in NOT_GRANTED
-        final = not closed and isinstance(error, ApiError) and (not passing or attempts >= MOST_ATTEMPTS)
+        if closed or not isinstance(error, ApiError) or error.of_app:
+            final = False
+        elif error.passing:
+            final = attempts >= MOST_FAULTS
+        else:
+            final = code not in messages.PASSING or attempts >= MOST_ATTEMPTS
         if final:
             logger.error("A message of plugin {} cannot be sent and is given up: {}", unsent.plugin, error)
             self._store.unsendable(unsent.id, str(error), attempts, None, now)

@@ -7,7 +7,7 @@ from typing import Final
 
 from loguru import logger
 
-from .errors import ApiFailure
+from .errors import ApiError, ApiFailure
 from .feishu import contact
 from .feishu.transport import Api
 from .storage.protocol import StoreHandle
@@ -23,6 +23,8 @@ PAUSE: Final = 600 * 1000
 """ms after a failed call before the next one, and twice as long after each that follows: names must not cost more calls
 than rows, and what is refused for good next to none."""
 LONGEST_PAUSE: Final = 6 * 3600 * 1000
+MOST_HALVES: Final = 12
+"""Further calls for 50 people of whom the platform does not know some: as many as it takes to find one."""
 
 Uses = Sequence[tuple[str, Table, str]]
 """(plugin, table, column of open_ids) of every mirrored column that shows names."""
@@ -71,7 +73,7 @@ class People:
         for i in range(0, len(wanted), contact.MOST_PER_CALL):
             some = wanted[i : i + contact.MOST_PER_CALL]
             try:
-                found = await contact.names(self._api, some)
+                found = await self._names(some)
             except (ApiFailure, KeyError, TypeError, AttributeError) as error:  # An answer of any shape.
                 problem = str(error) if isinstance(error, ApiFailure) else f"an unknown answer: {error!r}"
                 self._not_before = now + min(LONGEST_PAUSE, PAUSE * 2 ** min(self._failures, 6))
@@ -84,6 +86,22 @@ class People:
         self.problem = problem
         self._missed = dict.fromkeys(one for one in wanted if one not in names)
         return names
+
+    async def _names(self, wanted: list[str]) -> dict[str, str]:
+        """Their names. IDs that nobody has are found by halving; where they are many, others lack a name for a day."""
+        found: dict[str, str] = {}
+        waiting, calls = [wanted], 0
+        while waiting and calls <= MOST_HALVES:
+            some = waiting.pop()
+            calls += 1
+            try:
+                found |= await contact.names(self._api, some)
+            except ApiError as error:
+                if error.code not in contact.UNKNOWN:
+                    raise
+                middle = len(some) // 2
+                waiting += [some[:middle], some[middle:]] if middle else []
+        return found
 
     async def learn_strangers(self) -> None:
         """Look up people whom a table shows and nobody ever asked for; for tables that are never mirrored."""

@@ -18,7 +18,7 @@ from core.disk.integrity import inspect
 from core.errors import StorageError
 from core.storage import open_engine
 from core.storage.protocol import Engine, JournalHandle, StoreHandle
-from core.storage.values import Commit, Publication
+from core.storage.values import Commit, Failure, Publication
 
 NOW = 1_800_000_000_000
 STAMP = "20270115-080000"
@@ -214,6 +214,22 @@ def test_a_store_that_is_put_back_finds_events_that_were_trimmed_since(work: Wor
     again = Work(work.directory)
     again.handle()
     assert again.counted() == 12
+    again.close()
+
+
+def test_a_dead_letter_that_is_put_back_finds_its_event_though_it_was_trimmed_since(work: Work, tmp_path: Path) -> None:
+    work.arrive(10)
+    work.handle()
+    work.store.commit(Commit(PLUGIN, 10, 10, now=1, failures=[Failure(3, 8, "no luck", None)]))
+    back_up(work.directory, tmp_path / "backup", now=NOW)
+    work.store.commit(Commit(PLUGIN, 10, 10, now=2, settled=[3]))
+    work.journal.trim(range(1, 11))
+    work.close()
+    ruin(work.directory / "store.db")
+    restore(work.directory, tmp_path / "backup", now=NOW)
+    again = Work(work.directory)
+    assert again.store.needed(()).events == {3}
+    assert again.journal.fetch(3) is not None
     again.close()
 
 

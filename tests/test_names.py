@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from api_client import DAY
 from mirror_stage import staged
 from unruly import NAMES, UPDATE, refused
 
 from core.people import LONGEST_PAUSE, PAUSE
+from sandbox.endpoint import Answer, Call
+from sandbox.reply import ApiError
 
 NOW = "2026-11"
 
@@ -65,6 +68,30 @@ async def test_somebody_nobody_may_see_is_not_asked_for_again_and_again(tmp_path
         stage.put("ou_stranger", count=2)
         await stage.flush()
         assert stage.calls(NAMES) == 1
+
+
+async def test_ids_of_another_app_do_not_hide_the_names_of_those_beside_them(tmp_path: Path) -> None:
+    """As in a base that was filled under another APP_ID; the platform refuses the whole call."""
+    async with staged(tmp_path) as stage:
+
+        async def strict(call: Call, answer: Answer) -> Any:
+            if any(one.startswith("ou_foreign") for one in call.many("user_ids")):
+                raise ApiError(99992361, "open_id cross app", status=400)
+            return await answer(call)
+
+        stage.sandbox.troubles[NAMES].extend([strict] * 1000)
+        people = stage.invite(49)
+        stage.put(*people[:30], "ou_foreign", *people[30:], count=1)
+        assert await stage.flush()
+        assert len(stage.directory.names([*people, "ou_foreign"])) == 49
+        assert (stage.calls(NAMES), stage.directory.problem) == (13, "")
+        stage.put(*(f"ou_foreign_{number}" for number in range(50)), count=1)
+        assert await stage.flush()
+        assert stage.calls(NAMES) <= 13 + 13
+        calls = stage.calls(NAMES)
+        stage.put(*(f"ou_foreign_{number}" for number in range(50)), count=2)
+        assert await stage.flush()
+        assert stage.calls(NAMES) == calls  # Not again before tomorrow.
 
 
 async def test_names_that_are_refused_for_good_cost_next_to_nothing(tmp_path: Path) -> None:

@@ -141,6 +141,37 @@ async def test_refusals_that_may_pass_are_tried_again_but_not_for_ever(store: St
     assert store.outbox() == [OutboxCount("pin", 0, 1, "send: 230020 too many")]
 
 
+async def test_while_the_app_is_refused_everything_waits(store: StoreHandle) -> None:
+    async with at_work(store) as (client, outbox, clock):
+        app = client.sandbox.world.app
+        app.enabled = False
+        ask(store, *(text(f"k{n}", f"第{n}", client.chat_id) for n in range(3)), text("other", chat="oc_other"))
+        for _ in range(2 * MOST_ATTEMPTS):
+            while await outbox.send_due():
+                pass
+            clock.now += 3_600_000
+        (count,) = store.outbox()
+        assert (count.waiting, count.failed) == (4, 0)
+        assert "10014" in count.problem
+        app.enabled = True
+        while await outbox.send_due():
+            pass
+        clock.now += 3_600_000
+        while await outbox.send_due():
+            pass
+        assert said(client) == ["第0", "第1", "第2"]
+
+
+async def test_a_fault_of_the_platform_that_lasts_an_hour_loses_no_message(store: StoreHandle) -> None:
+    api, clock = Refusing(*[ApiError("send", 2200, "x", status=500, passing=True)] * (3 * MOST_ATTEMPTS)), Clock(0)
+    outbox = Outbox(api, store, clock=clock, backoff=lambda _: 0.0)
+    ask(store, text("late", chat="oc_a"))
+    while await outbox.send_due():
+        pass
+    assert len(api.uuids) == 3 * MOST_ATTEMPTS + 1
+    assert store.outbox() == [OutboxCount("pin", 0, 0, "")]
+
+
 async def test_without_quota_a_message_waits(store: StoreHandle) -> None:
     api, clock = Refusing(QuotaExhausted("all used")), Clock(0)
     outbox = Outbox(api, store, clock=clock, backoff=lambda _: 0.0)

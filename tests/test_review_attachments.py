@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from attachment_stage import MB, PART, PREPARE, RESOURCE, staged
+from attachment_stage import MB, PART, PREPARE, RESOURCE, UPLOAD, staged
 from sandbox_client import until
+from unruly import refused
 
 from core.attachments.fetching import MOST_ATTEMPTS
 from core.attachments.files import AttachmentFiles
@@ -32,6 +33,17 @@ async def test_a_busy_platform_had_an_upload_in_parts_begin_from_nothing(tmp_pat
         stage.pass_time(61)
         assert (await stage.outcome())["problem"] == ""
         assert stage.calls(PREPARE) == [1]
+
+
+async def test_a_download_whose_upload_failed_stayed_on_disk(tmp_path: Path) -> None:
+    async with staged(tmp_path) as stage:
+        stage.sandbox.troubles[UPLOAD].extend([refused(1061002, 400)] * 200)
+        key = stage.want(1 * MB)
+        await until(lambda: stage.calls(UPLOAD) == [1] and not stage.service._running)
+        assert stage.on_the_way() == []
+        assert (await stage.outcome_in_time(hours=24))["file_key"] == key
+        assert stage.calls(UPLOAD) == [MOST_ATTEMPTS]
+        assert stage.on_the_way() == []
 
 
 async def test_for_want_of_a_permission_an_attachment_was_given_up(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from consumer_bench import SEEN, Bench, Step, counting, plugin, until
 from feishu_events import message
 
 from core import Context, Manifest, Retry, Schedule, Undeclared
+from core.storage.values import Commit, Failure
 
 MINUTE = 60_000
 POLL = (Schedule("poll", timeout=5.0),)
@@ -142,6 +143,19 @@ def test_a_program_is_not_idle_while_a_timer_is_due(bench: Bench) -> None:
     assert consumer.idle_at == -1
     step.go_on()
     bench.finish(consumer)
+
+
+def test_what_was_to_be_tried_again_by_hooks_of_a_version_before_is_over(bench: Bench) -> None:
+    """It kept its consumer busy for ever."""
+
+    async def startup(ctx: Context[Any]) -> None: ...
+
+    bench.arrive(message("om_1"))
+    bench.store.cursor("tester", 1)
+    bench.store.commit(Commit("tester", 1, 1, now=0, failures=[Failure(1, 1, "no luck", 0)]))
+    consumer = bench.start(plugin(startup=startup), at=None)
+    bench.finish(consumer)
+    assert bench.store.unsettled("tester") == set()
 
 
 def test_a_timer_of_a_version_before_is_dropped(bench: Bench) -> None:

@@ -30,6 +30,7 @@ def test_what_is_measured_goes_on_and_costs_something(soaked: Soak) -> None:
     assert soaked.samples[-1].cpu > soaked.samples[0].cpu > 0
     assert soaked.samples[-1].journal > 0
     assert 0 < soaked.quiet_cpu < 1
+    assert 0 < soaked.eager_cpu < 1
 
 
 def test_growth_is_what_memory_gains_in_an_hour_after_the_warm_up() -> None:
@@ -38,8 +39,8 @@ def test_growth_is_what_memory_gains_in_an_hour_after_the_warm_up() -> None:
         Sample(at, 50_000_000 + (0 if at < 600 else at - 600) * 1000, 40, 9, at / 10, at) for at in range(0, hour, 10)
     ]
     steady = [Sample(float(at), 50_000_000, 40, 9, at / 10, at) for at in range(0, hour, 10)]
-    found = Soak(100.0, samples, 3590, 0, 0, {}, 0.0)
+    found = Soak(100.0, samples, 3590, 0, 0, {}, 0.0, 0.0)
     assert round(found.slope(600)) == 1000 * hour
     assert found.growth(600) == pytest.approx(1000 * 2400, rel=0.01)
     assert found.journal_bytes == 1.0
-    assert Soak(100.0, steady, 1, 0, 0, {}, 0.0).slope(600) == 0
+    assert Soak(100.0, steady, 1, 0, 0, {}, 0.0, 0.0).slope(600) == 0

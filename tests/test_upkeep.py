@@ -173,6 +173,30 @@ def test_after_an_end_that_was_not_clean_everything_is_checked(house: House) -> 
     assert not house.store.note(RUNNING)
 
 
+def test_a_check_that_is_owed_after_a_crash_stays_owed_until_it_was_made(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    house.looked()
+    house.now += 1000
+    house.store.set_note(RUNNING, "1")  # Killed.
+    waiting, go_on = threading.Event(), threading.Event()
+
+    def slow(directory: Path) -> list[Any]:
+        waiting.set()
+        go_on.wait(20)
+        return []
+
+    monkeypatch.setattr("core.disk.upkeep.hurt_pages", slow)
+    upkeep = house.upkeep()
+    upkeep.start(house.store)
+    assert waiting.wait(20)
+    threading.Timer(0.1, go_on.set).start()
+    upkeep.stop(house.store)
+    assert house.store.note(RUNNING)
+    assert house.looked().status().checked == NOW + 1000
+    assert not house.store.note(RUNNING)
+
+
 def test_a_clock_that_was_put_back_does_not_put_off_the_check(house: House) -> None:
     house.looked()
     house.now -= 100 * DAY

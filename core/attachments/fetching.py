@@ -34,7 +34,7 @@ SHARE: Final = 0.25
 """The part of the month's calls that attachments may use."""
 STREAMS: Final = 3
 """Transfers at once at the most."""
-TICK: Final = 0.5
+TICK: Final = 1.0
 AT_ONCE: Final = 20
 """Answers given in a row that cost no call."""
 FIRST_RETRY: Final = 60_000
@@ -211,17 +211,17 @@ class Attachments:
                 self._wait(min(LONGEST_PAUSE, int(1000 * self._ledger.seconds_left)))
             except Unreachable as error:
                 self._pause(error)
-                self._try_again(attachment, error, keep_parts=True)
+                await self._try_again(attachment, error, keep_parts=True)
             except ApiError as error:
                 if error.code in media.FOR_PERSONS:
                     self._pause(error)
                 else:
-                    self._try_again(attachment, error, keep_parts=error.passing)
+                    await self._try_again(attachment, error, keep_parts=error.passing)
             except StorageError:
                 raise
             except Exception as error:  # An answer of a shape nobody foresaw must not end the program.
                 logger.opt(exception=error).error("Attachment {} could not be fetched.", attachment.file_key)
-                self._try_again(attachment, error, keep_parts=False)
+                await self._try_again(attachment, error, keep_parts=False)
             else:
                 self._failures, self._problem = 0, ""
         except StorageError as error:
@@ -311,18 +311,21 @@ class Attachments:
         self._store.settle_attachment(replace(attachment, attempts=0, due=0), outcome, message_id=message_id)
         self._on_published()
 
-    def _try_again(self, attachment: Attachment, error: Exception, *, keep_parts: bool) -> None:
+    async def _try_again(self, attachment: Attachment, error: Exception, *, keep_parts: bool) -> None:
         attempts = attachment.attempts + 1
         lacking = isinstance(error, ApiError) and error.code in NOT_GRANTED  # Somebody may grant it at any time.
         if attempts >= MOST_ATTEMPTS and not lacking:
             logger.error("Attachment {} is given up: {}", attachment.file_key, error)
             self._problem = ""
             self._settle(replace(attachment, parts=None), f"多次尝试后仍无法获取：{error}")
+            await to_thread(self._files.discard, attachment.file_key)
             return
         delay = min(LONGEST_RETRY, FIRST_RETRY * 2 ** min(attempts - 1, MOST_ATTEMPTS))
         logger.warning("Attachment {} waits {:.0f} min: {}", attachment.file_key, delay / 60_000, error)
         due = self._clock() + delay
         self._store.postpone_attachment(attachment.file_key, attempts, due, keep_parts=keep_parts)
+        if attachment.file_key not in self._store.partial_attachments():  # Else the upload goes on with it.
+            await to_thread(self._files.discard, attachment.file_key)
 
     def _pause(self, error: LarkflockError) -> None:
         """Nothing is tried for a while: what went wrong is not about one attachment."""

@@ -205,10 +205,12 @@ def _unite(data: Path, directory: Path, target: Path, store: Path) -> int:
 
 
 def _standing(store: Path) -> tuple[int, int, int]:
-    """The lowest and the highest cursor, and until when anything was heard, ms UTC."""
+    """Up to where nothing will be asked for, the highest cursor, and until when anything was heard, ms UTC."""
     with closing(open_store(store / "store.db")) as handle:
         cursors, heard = [one.cursor for one in handle.consumers()], handle.note(HEARD)
-    return min(cursors, default=0), max(cursors, default=0), int(heard) + NOTED_EVERY if heard else 0
+        owed = handle.needed(()).events  # Tried again, or dead letters.
+    lowest, furthest = min([*cursors, *(seq - 1 for seq in owed)], default=0), max(cursors, default=0)
+    return lowest, furthest, int(heard) + NOTED_EVERY if heard else 0
 
 
 def _head(path: Path) -> int:

@@ -90,11 +90,11 @@ class Upkeep:
             raise Damaged(self._damage)
 
     def stop(self, store: StoreHandle | None = None) -> None:
-        """End; with ``store`` this was a clean end, which is noted. A check under way is left."""
+        """End; with ``store`` this was a clean end, which is noted. A check under way is left, but stays owed."""
         self._stopping.set()
         if self._thread.ident is not None:
             self._thread.join(5)
-        if store is not None and not self._damage:
+        if store is not None and not self._damage and not self._unclean:
             store.set_note(RUNNING, "")
 
     def status(self, unread: str = "") -> DiskStatus:

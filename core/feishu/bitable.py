@@ -37,10 +37,12 @@ REPEATABLE: Final = frozenset(
 )
 RECORD_MISSING: Final = frozenset({1254043, 1254006})
 TOKEN_REUSED: Final = frozenset({1254608, 1255006})
-REFUSALS: Final = frozenset(range(1254000, 1255000)) - REPEATABLE - TOKEN_REUSED
-"""The platform has looked at the request and does none of it; of other errors nobody knows (FEISHU.md §5.7)."""
 TOO_MANY_RECORDS: Final = 1254104
 DATA_NOT_CHANGED: Final = 1254606
+NOT_FOUND: Final = frozenset(range(1254040, 1254046))
+"""The base, the table, a column: also said by a replica that does not know yet what another one has done."""
+REFUSALS: Final = frozenset(range(1254000, 1255000)) - REPEATABLE - TOKEN_REUSED - NOT_FOUND - {DATA_NOT_CHANGED}
+"""The platform has looked at the request and does none of it; of other errors nobody knows (FEISHU.md §5.7)."""
 NAME_TAKEN: Final = frozenset({1254013, 1254014})
 CATCHING_UP: Final = 3.0
 """Seconds after which what was written is shown by all of the platform (FEISHU.md §5.2: replicas may lag)."""

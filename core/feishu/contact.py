@@ -11,6 +11,8 @@ from .transport import Api, Operation
 MOST_PER_CALL: Final = 50
 PERSON_ID: Final = "ou_"
 """How a person's open_id begins; an app's ID in its place fails the whole call."""
+UNKNOWN: Final = frozenset({99992351, 99992361})
+"""There is no such person, or it is an open_id of another app: refused with all that is asked for beside it."""
 
 BATCH: Final = Operation("contact.v3.user.batch", "GET", "/open-apis/contact/v3/users/batch")
 

@@ -40,6 +40,8 @@ TOKEN_MARGIN: Final = 300.0
 TOO_MANY: Final = 99991400
 EXHAUSTED: Final = 99991403
 BAD_TOKEN: Final = frozenset({99991663, 99991664, 99991665, 99991661, 99991671})
+OF_THE_APP: Final = frozenset({99991401, 99991662, 99991673})
+"""The address of this machine, the app, the app in this tenant: refused whatever is asked for (FEISHU.md §3.3)."""
 TOKEN_PATH: Final = "/open-apis/auth/v3/tenant_access_token/internal"  # noqa: S105
 
 _ADVICE: Final = {
@@ -308,6 +310,7 @@ class Api:
         wanted, link = self._wanted(operation, answer) if code in scopes.NOT_GRANTED else ((), "")
         advice = f"grant the scope at {link} and publish a version" if link else _ADVICE.get(code, "")
         detail = "; ".join(part for part in (detail, advice) if part)
+        of_app = code in OF_THE_APP or operation.path == TOKEN_PATH
         problem = ApiError(
             operation.name,
             code,
@@ -315,7 +318,8 @@ class Api:
             status=status,
             log_id=log_id,
             detail=detail,
-            passing=code == TOO_MANY or code in BAD_TOKEN or status == 429 or status >= 500,
+            passing=of_app or code == TOO_MANY or code in BAD_TOKEN or status == 429 or status >= 500,
+            of_app=of_app,
             scopes=wanted,
             link=link,
         )

@@ -89,7 +89,7 @@ class Backfill:
         clock: Callable[[], int],
         since: int | None = None,
         chats: Collection[str] = (),
-        tick: float = 0.5,
+        tick: float = 1.0,
     ) -> None:
         self._store = store
         self._journal = journal

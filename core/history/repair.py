@@ -309,7 +309,7 @@ class Repair:
 
 def _may_pass(error: ApiError, account: Account) -> bool:
     """Whether the same is to be asked again: what the platform could not answer just now is no answer."""
-    return error.passing and account.failures < MOST_FAILURES
+    return error.of_app or (error.passing and account.failures < MOST_FAILURES)
 
 
 def _tenant(item: Item) -> str:

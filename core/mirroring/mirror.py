@@ -24,7 +24,7 @@ RETRY_AFTER: Final = 2_000
 RETRY_GROWTH: Final = 4
 """The next wait is so many times as long: every try costs calls, and a table that stays broken few of them."""
 LONGEST_RETRY: Final = 3_600_000
-TICK: Final = 0.5
+TICK: Final = 1.0
 """Seconds between two looks at whether a table is due."""
 
 

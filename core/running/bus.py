@@ -43,7 +43,7 @@ What arrives after a pause is handled at once.
 """
 HOOK_TIMEOUT: Final = 30.0
 SHUTDOWN_TIMEOUT: Final = 10.0
-TICK: Final = 0.5
+TICK: Final = 1.0
 """Seconds after which a consumer looks by itself: at its timers, and should a wake-up ever be lost."""
 
 
@@ -294,14 +294,12 @@ class PluginConsumer:
         rang = await self._ring(context, store)
         if self._streak.over:
             return rang
-        if not self.plugin.types:
-            self._idle_at = -1 if rang else journal.head()
-            return rang
-        now = self._clock()
-        due = store.due(self.plugin.name, now, BATCH)
-        new, reached = journal.read_after(self._cursor, self.plugin.types, BATCH)
+        due = store.due(self.plugin.name, self._clock(), BATCH)  # Also of hooks that a former version had.
+        types, reached, new = self.plugin.types, self._cursor, list[Stored]()
+        if types:
+            new, reached = journal.read_after(self._cursor, types, BATCH)
         if not due and not new and reached == self._cursor:
-            self._idle_at = -1 if rang else reached
+            self._idle_at = -1 if rang else reached if types else journal.head()
             return rang
         self._idle_at = -1
         context.begin(self._next_unit)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +19,8 @@ QUIET = 60.0
 """Seconds with one event each, by a program of its own."""
 SECTIONS = "[plugins.archive.config]\nsummary_quiet_minutes = 1\n"
 """The first summary loads a dictionary of 37 MB, once: early, so that it belongs to the warm-up."""
+DEFAULTS = {"API_MONTHLY_QUOTA": "10000", "PIN_MONITOR_INTERVAL": ""}
+"""What a program does where nobody set anything; under the load calls have no end."""
 _TICKS = os.sysconf("SC_CLK_TCK")
 _PER_MESSAGE = 1 + RATES.reactions * (1 + RATES.removals) + RATES.recalls
 """Events of a crowd."""
@@ -50,7 +52,9 @@ class Soak:
     """Events that some plugin had still to handle at the end of the load."""
     latency: dict[str, float]
     quiet_cpu: float
-    """Share of one core at one event a second."""
+    """Share of one core at one event a second, with the settings that a program has when none is given."""
+    eager_cpu: float
+    """The same with API calls without end, so that rows are written every two seconds and pins read every ten."""
 
     def after(self, warm_up: float) -> list[Sample]:
         """What was measured after so many seconds."""
@@ -105,15 +109,19 @@ def soak(
         listed = {one["key"] for one in stage.listed("acknowledged")}
         assert running.end() == 0, running.said()[-2000:]
     missing = listed - natural_keys(directory / "data").keys()
-    quiet_cpu = _at_one_event_a_second(directory / "quiet", quiet)
-    return Soak(rate, samples, pushes["acked"], len(missing), lag, pushes["ack_ms"], quiet_cpu)
+    quiet_cpu = _at_one_event_a_second(directory / "quiet", quiet, DEFAULTS)
+    eager_cpu = _at_one_event_a_second(directory / "eager", quiet, {})
+    return Soak(rate, samples, pushes["acked"], len(missing), lag, pushes["ack_ms"], quiet_cpu, eager_cpu)
 
 
-def _at_one_event_a_second(directory: Path, seconds: float) -> float:
+def _at_one_event_a_second(directory: Path, seconds: float, settings: Mapping[str, str]) -> float:
     """The share of one core that a program uses then, from a while after its start."""
     directory.mkdir()
     crowd = Crowd(messages=round(seconds) + 30, begin=int(time.time() * 1000), gap=1000 * _PER_MESSAGE, pins=0.0)
-    with theatre(Play(crowd, speed=1.0), directory) as stage, program(directory, stage) as running:
+    with (
+        theatre(Play(crowd, speed=1.0), directory) as stage,
+        program(directory, stage, settings=settings) as running,
+    ):
         until(lambda: stage.stats()["pushes"]["acked"] >= 3, "the first events")
         time.sleep(seconds / 6)
         began, before = time.monotonic(), _cpu(running.pid)
