@@ -317,8 +317,8 @@ class Attachments:
         if attempts >= MOST_ATTEMPTS and not lacking:
             logger.error("Attachment {} is given up: {}", attachment.file_key, error)
             self._problem = ""
-            self._settle(replace(attachment, parts=None), f"多次尝试后仍无法获取：{error}")
             await to_thread(self._files.discard, attachment.file_key)
+            self._settle(replace(attachment, parts=None), f"多次尝试后仍无法获取：{error}")
             return
         delay = min(LONGEST_RETRY, FIRST_RETRY * 2 ** min(attempts - 1, MOST_ATTEMPTS))
         logger.warning("Attachment {} waits {:.0f} min: {}", attachment.file_key, delay / 60_000, error)
