@@ -22,10 +22,16 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Register the plugin under the name of its entry point, once, and the marker."""
+    """Register the plugin under the name of its entry point, once, and the markers."""
     if not config.pluginmanager.has_plugin("larkflock"):
         config.pluginmanager.register(pytest_plugin, "larkflock")
     config.addinivalue_line("markers", "unmeasured: coverage is measured neither of the test nor of what it starts.")
+    config.addinivalue_line("markers", "begun_first: it mostly waits, for minutes, and the others run meanwhile.")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with what takes longest, so that nobody waits for it at the end."""
+    items.sort(key=lambda item: item.get_closest_marker("begun_first") is None)
 
 
 @pytest.hookimpl(wrapper=True)
